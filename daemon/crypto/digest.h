@@ -1,0 +1,28 @@
+/**
+ * @file
+ * SHA-256 with the algorithm fetched once (an implicit fetch costs more than a small hash) and one
+ * reused context. The rest of the daemon hashes through these two calls.
+ */
+#ifndef CRYPTO_DIGEST_H
+#define CRYPTO_DIGEST_H
+
+#include "base/digest.h"
+#include "base/err.h"
+
+/**
+ * Fetch the algorithms; once, before anything else of this module.
+ *
+ * @retval ERR_CRYPTO  the library has no SHA-256
+ */
+enum err crypto_init(void) WARN_UNUSED;
+
+/** Free what crypto_init() fetched. */
+void crypto_fini(void);
+
+/** SHA-256 of @p v. A failure of the library here is fatal (ASSERT): it has no input of a peer. */
+struct digest sha256(struct view v);
+
+/** SHA-256 of the parts one after the other. */
+struct digest sha256_parts(const struct view *parts, size_t n_parts);
+
+#endif

@@ -1,0 +1,84 @@
+/**
+ * @file
+ * TLS 1.3 over memory buffers: bytes in, bytes out, no socket (libevent's own SSL has no clean
+ * shutdown and calls back after free). Mutual authentication, ALPN `amparo/1`, no tickets, no
+ * resumption, no early data. The peer's identity comes from crypto/cert.h's check, at handshake.
+ *
+ * After tls_step() or tls_write() the caller takes what is to be sent with tls_output().
+ */
+#ifndef CRYPTO_TLS_H
+#define CRYPTO_TLS_H
+
+#include "base/agency_id.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/own.h"
+#include "crypto/cert.h"
+
+#define TLS_ALPN "amparo/1"
+#define TLS_EXPORTER_BYTES 32
+
+/** What a step came to. */
+enum tls_result {
+	TLS_OK,        /**< done what was asked */
+	TLS_AGAIN_IN,  /**< needs more bytes from the peer */
+	TLS_AGAIN_OUT, /**< needs tls_output() to be sent first */
+	TLS_CLOSED,    /**< the peer closed properly */
+	TLS_FAILED,    /**< err_detail() says why; the session is dead */
+};
+
+enum tls_role {
+	TLS_DIALLER = 1,
+	TLS_LISTENER = 2,
+};
+
+/** Our certificate, key and settings, shared by all sessions. */
+struct tls_context;
+
+/** One session. */
+struct tls;
+
+/**
+ * @param chain_pem  our TLS chain, leaf first
+ * @param key_pem    its key; must fit the leaf
+ * @param trust      borrowed, outlives the context
+ * @param utc_s      clock for certificate times; NULL: the real one (simulation gives its own)
+ * @retval ERR_CONFIG  not PEM, key does not fit, leaf breaks the profile
+ */
+enum err tls_context_new(struct view chain_pem, struct view key_pem, const struct trust *trust,
+			 int64_t (*utc_s)(void *ctx), void *ctx, struct tls_context **ret) WARN_UNUSED;
+void tls_context_free(struct tls_context *c);
+DEFINE_FREEP(struct tls_context, tls_context_free)
+
+enum err tls_new(struct tls_context *c, enum tls_role role, struct tls **ret) WARN_UNUSED;
+void tls_free(struct tls *t);
+DEFINE_FREEP(struct tls, tls_free)
+
+/** Hand over bytes that came from the peer; all are taken (bounded by the caller's reads). */
+enum err tls_input(struct tls *t, struct view in) WARN_UNUSED;
+
+/** Bytes to send to the peer; the caller consumes them from the buffer, which belongs to @p t. */
+struct buf *tls_output(struct tls *t);
+
+/** Go on with the handshake. TLS_OK: it stands, and the peer is known. */
+enum tls_result tls_handshake(struct tls *t);
+
+/** Decrypt up to @p n bytes. TLS_OK with *ret_n > 0. */
+enum tls_result tls_read(struct tls *t, uint8_t *p, size_t n, size_t *ret_n);
+
+/** Encrypt; all of @p v is taken on TLS_OK. */
+enum tls_result tls_write(struct tls *t, struct view v);
+
+/** Say goodbye (close_notify), to be sent by tls_output(). */
+void tls_shutdown(struct tls *t);
+
+/** Whose certificate the peer showed; only after the handshake. */
+const struct agency_id *tls_peer(const struct tls *t);
+
+/** The channel binding of RFC 9266; only after the handshake. */
+enum err tls_exporter(const struct tls *t, uint8_t ret[TLS_EXPORTER_BYTES]) WARN_UNUSED;
+
+/** Is the peer's certificate still good? Again on CRL reload and every 60 s. */
+enum err tls_recheck(const struct tls *t, const struct trust *trust, int64_t utc_s) WARN_UNUSED;
+
+#endif
