@@ -1,0 +1,99 @@
+#include "crypto/digest.h"
+
+#include <limits.h>
+
+#include "crypto/internal.h"
+
+/* Private keys live here: locked, between guard pages, not in core files. Ephemeral keys of TLS
+ * handshakes too (32 bytes each), and OpenSSL does not fall back when it is full. */
+#define SECURE_HEAP_BYTES 262144
+#define SECURE_HEAP_BLOCK_MIN 32
+
+static struct crypto_algorithms algorithms;
+
+enum err crypto_init(void)
+{
+	if (algorithms.hash)
+		return ERR_OK;
+	/* No openssl.cnf: no provider, engine or protocol setting from outside this program. */
+	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+		return err_openssl(ERR_CRYPTO, "OpenSSL does not start");
+	if (!CRYPTO_secure_malloc_initialized() &&
+		!CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK_MIN))
+		return err_openssl(ERR_CRYPTO, "no locked memory for keys");
+	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	algorithms.aes_256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
+	algorithms.hash = EVP_MD_CTX_new();
+	if (!algorithms.sha256 || !algorithms.aes_256_gcm || !algorithms.aes_256_wrap ||
+		!algorithms.hash) {
+		crypto_fini();
+		return err_openssl(ERR_CRYPTO, "OpenSSL lacks SHA-256 or AES-256");
+	}
+	return ERR_OK;
+}
+
+void crypto_fini(void)
+{
+	EVP_MD_CTX_free(algorithms.hash);
+	EVP_CIPHER_free(algorithms.aes_256_wrap);
+	EVP_CIPHER_free(algorithms.aes_256_gcm);
+	EVP_MD_free(algorithms.sha256);
+	algorithms = (struct crypto_algorithms){ 0 };
+}
+
+const struct crypto_algorithms *crypto_algorithms(void)
+{
+	ASSERT(algorithms.hash);
+	return &algorithms;
+}
+
+struct digest sha256(struct view v)
+{
+	return sha256_parts(&v, 1);
+}
+
+struct digest sha256_parts(const struct view *parts, size_t n_parts)
+{
+	const struct crypto_algorithms *a = crypto_algorithms();
+	struct digest d;
+
+	ASSERT(EVP_DigestInit_ex2(a->hash, a->sha256, NULL));
+	for (size_t i = 0; i < n_parts; i++)
+		if (parts[i].n)
+			ASSERT(EVP_DigestUpdate(a->hash, parts[i].p, parts[i].n));
+	ASSERT(EVP_DigestFinal_ex(a->hash, d.b, NULL));
+	return d;
+}
+
+enum err err_openssl_at(enum err e, const char *file, int line, const char *what)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	ERR_clear_error();
+	return err_new_at(e, file, line, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
+}
+
+BIO *bio_of(struct view v)
+{
+	if (v.n > INT_MAX)
+		return NULL;
+	return BIO_new_mem_buf(v.n ? (const void *)v.p : "", (int)v.n);
+}
+
+/* An encrypted key is refused: nobody is there to type a pass phrase. */
+static int no_pass_phrase(char *p, int n, int rwflag, void *ctx)
+{
+	(void)p;
+	(void)n;
+	(void)rwflag;
+	(void)ctx;
+	return -1;
+}
+
+EVP_PKEY *pkey_from_pem(struct view pem)
+{
+	CLEANUP(BIO_free_allp) BIO *bio = bio_of(pem);
+
+	return bio ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL) : NULL;
+}
