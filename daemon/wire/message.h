@@ -252,7 +252,7 @@
 /** Value of an enum: PB(ENTRY_KIND, SEAL) is ENTRY_KIND_SEAL of ledger.proto. */
 #define PB(type, value) AMPARO__V1__##type##__##type##_##value
 
-#define MESSAGE_DEPTH_MAX 8         /**< submessages within each other, the root counted */
+#define MESSAGE_DEPTH_MAX 8         /**< messages within each other, the root counted */
 #define MESSAGE_FIELDS_MAX 16384    /**< fields of one message, all levels */
 #define MESSAGE_AMPLIFICATION 6     /**< bytes allocated a byte of input, beyond MESSAGE_BASE_BYTES */
 #define MESSAGE_BASE_BYTES 65536
@@ -260,7 +260,7 @@
 /** How strict message_decode() is. */
 enum message_mode {
 	MESSAGE_STRICT,  /**< canonical, no unknown field: everything but what follows */
-	MESSAGE_LENIENT, /**< unknown fields are let through: to read k of an entry of a newer version */
+	MESSAGE_LENIENT, /**< unknown fields and enum numbers pass: to read k of a newer entry */
 };
 
 /**
@@ -271,7 +271,8 @@ enum message_mode {
  * @param[out] ret the message; every pointer in it is owned by it
  * @retval ERR_FORMAT     not a protobuf message of this type
  * @retval ERR_LIMIT      depth, number of fields or memory over the limit
- * @retval ERR_CANONICAL  packing it again gives other bytes, or a field is unknown
+ * @retval ERR_CANONICAL  packing it again gives other bytes, or a field or the number of an enum
+ *                        is unknown (the latter two in MESSAGE_STRICT only)
  * @retval ERR_TEXT       a string field is not strict text
  * @retval ERR_NOMEM
  *
@@ -302,6 +303,16 @@ size_t message_size(const void *message);
  * @param message  struct pb_x *, filled by us
  */
 enum err message_encode(const void *message, struct buf *out) WARN_UNUSED;
+
+/**
+ * Field number of the one submessage that is set, among the fields numbered @p from and above: the
+ * verb of an ApiRequest (from 10), the question of an Ask (from 2), the content of a Frame (from 1).
+ *
+ * @param message   struct pb_x *
+ * @param from      singular submessage fields count from this number on
+ * @return the number; 0 when none is set or more than one is
+ */
+uint32_t message_which(const void *message, uint32_t from) WARN_UNUSED;
 
 /** View of a bytes field; empty when absent. */
 static inline struct view message_bytes(protobuf_c_boolean has, ProtobufCBinaryData d)
