@@ -1,0 +1,80 @@
+/**
+ * @file
+ * Tables of records and manifests, own and received, and of received openings. Nothing personal
+ * stands in a column: contents are blobs. Rules: store/store.h.
+ */
+#ifndef STORE_RECORD_TABLE_H
+#define STORE_RECORD_TABLE_H
+
+#include "store/ledger_table.h"
+#include "store/store.h"
+
+#define STORE_RECORD_ID_BYTES 16
+
+/** One revision of an own record. */
+struct record_row {
+	uint8_t id[STORE_RECORD_ID_BYTES];
+	uint32_t revision;
+	int type;
+	struct digest manifest;
+	uint64_t seal_index; /**< of the SEAL entry in this node's ledger */
+	uint8_t record_blob[STORE_ID_BYTES];
+	uint8_t salts_blob[STORE_ID_BYTES];
+	uint8_t label_blob[STORE_ID_BYTES];
+	uint64_t time_us;
+};
+
+enum err record_put(struct store *s, const struct record_row *row) WARN_UNUSED;
+/** The newest revision. @retval ERR_NOT_FOUND */
+enum err record_get(struct store *s, const uint8_t id[STORE_RECORD_ID_BYTES],
+		    struct record_row *ret) WARN_UNUSED;
+enum err record_get_manifest(struct store *s, const struct digest *manifest,
+			     struct record_row *ret) WARN_UNUSED;
+/** Newest revisions of all own records, oldest first. */
+enum err record_walk(struct store *s, enum err (*row)(void *ctx, const struct record_row *row),
+		     void *ctx) WARN_UNUSED;
+enum err record_count(struct store *s, uint64_t *ret) WARN_UNUSED;
+
+/** A manifest, own (peer 0) or received; @p seal is the encoding of pb_seal, empty for own ones. */
+struct manifest_row {
+	struct digest digest;
+	int64_t peer;
+	struct view manifest; /**< exact bytes; borrowed */
+	struct view seal;     /**< borrowed */
+};
+
+/** ERR_OK also when it is there already with the same bytes. */
+enum err manifest_put(struct store *s, const struct manifest_row *row) WARN_UNUSED;
+enum err manifest_get(struct store *s, const struct digest *digest,
+		      struct manifest_row *ret) WARN_UNUSED;
+
+/** One received opening: a blob, under its manifest. */
+struct opening_row {
+	struct digest manifest;
+	struct digest commitment;
+	const char *path; /**< of the unit; borrowed */
+	bool is_singular;
+	int64_t peer;
+	uint64_t k;       /**< of the item that brought it */
+	uint8_t blob[STORE_ID_BYTES];
+};
+
+/** ERR_EXISTS: this commitment is open already, or another slice of this singular path. */
+enum err opening_put(struct store *s, const struct opening_row *row) WARN_UNUSED;
+/** ERR_NOT_FOUND: not open. */
+enum err opening_get(struct store *s, const struct digest *manifest,
+		     const struct digest *commitment, struct opening_row *ret) WARN_UNUSED;
+/** Is a slice of this singular path open under @p manifest? */
+enum err opening_has_path(struct store *s, const struct digest *manifest, const char *path,
+			  bool *ret) WARN_UNUSED;
+enum err opening_walk(struct store *s, const struct digest *manifest,
+		      enum err (*row)(void *ctx, const struct opening_row *row),
+		      void *ctx) WARN_UNUSED;
+
+/** Commitments of an own manifest that were disclosed to a peer (proof of what left). */
+enum err disclosed_put(struct store *s, int64_t peer, const struct digest *manifest,
+		       const struct digest *commitment, uint64_t k) WARN_UNUSED;
+enum err disclosed_has(struct store *s, int64_t peer, const struct digest *manifest,
+		       const struct digest *commitment, bool *ret) WARN_UNUSED;
+
+#endif
