@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/*
+/**
+ * @file
  * Code lists: the closed vocabularies that field values are taken from.
  *
  * Three kinds, one interface:
@@ -9,12 +9,13 @@
  *           (iso-3166-1, iso-639-3, iso-15924)
  *   FORMAT  a rule that a text, a number or bytes must follow (e164, un-locode, month, ...)
  *
- * Every enum of proto/amparo/v1 is here, those of referrals and entries too, under its name in
- * snake_case: codelist_find("referral_type"). All tables are generated at build time from the
- * .proto files and from Debian's iso-codes package; all are constant and need no set-up.
+ * Every enum of record.proto is here, under its name in snake_case: codelist_find("risk_level").
+ * (Enums of the protocol itself: message_enum_code() in "wire/message.h"; the rule is the same.)
+ * The tables are generated at build time from record.proto and from Debian's iso-codes package; all
+ * are constant and need no set-up.
  */
-#ifndef AMPARO_WIRE_CODELIST_H
-#define AMPARO_WIRE_CODELIST_H
+#ifndef WIRE_CODELIST_H
+#define WIRE_CODELIST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,7 +45,7 @@ const char *codelist_name(const struct codelist *list);
 /** What kind of list @p list is. */
 enum codelist_kind codelist_kind(const struct codelist *list);
 
-/** What @p list holds, as words that complete "is no ...": "country code (ISO 3166-1 alpha-3)". */
+/** What a code of @p list is, completing "... is no": "country code of ISO 3166-1 alpha-3". */
 const char *codelist_title(const struct codelist *list);
 
 /** Number of codes in @p list: of an ENUM or SET; 0 for a FORMAT. */
@@ -70,6 +71,9 @@ bool codelist_has_text(const struct codelist *list, const char *text, size_t n_b
 
 /** Whether @p number is the number of a code of an ENUM, or follows a number FORMAT. */
 bool codelist_has_number(const struct codelist *list, uint64_t number);
+
+/** Whether @p n_bytes is the length that a bytes FORMAT wants; false for any other list. */
+bool codelist_has_length(const struct codelist *list, size_t n_bytes);
 
 /**
  * Number of a code string of an ENUM ("not-known" -> 10).

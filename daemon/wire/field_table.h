@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/*
+/**
+ * @file
  * The field table: every field of VictimRecord and CaseRecord, with its path, sensitivity, code
  * list, label and limits. Sealing, disclosing, JSON, agreements and display walk this table; no
  * field of a record is written out by hand anywhere else.
@@ -22,8 +22,8 @@
  * All is constant data, generated at build time from proto/amparo/v1/record.proto and fields.csv
  * beside it (generator: daemon/wire/gen_fields.py). Source: DOMAIN.md, "Record field groups".
  */
-#ifndef AMPARO_WIRE_FIELD_TABLE_H
-#define AMPARO_WIRE_FIELD_TABLE_H
+#ifndef WIRE_FIELD_TABLE_H
+#define WIRE_FIELD_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ struct ProtobufCMessageDescriptor;
 /** Longest path, bytes with the NUL. */
 #define FIELD_PATH_MAX 96u
 /** Longest reason that a value check gives, bytes with the NUL. */
-#define FIELD_REASON_MAX 128u
+#define FIELD_REASON_MAX 192u
 /** Schema version that this build knows; fields of later versions do not exist for it. */
 #define FIELD_SCHEMA_VERSION 1u
 /** Length of a `ref` that joins two groups, bytes. Source: DOMAIN.md, family_member. */
@@ -214,7 +214,7 @@ bool field_table_find_prefix(enum record_type type, const char *path, size_t *re
 bool field_check_text(const struct field *field, const char *text, size_t n_bytes,
 		      struct field_reason *ret_reason) __attribute__((warn_unused_result));
 
-/** Check BYTES: not empty, at most max_bytes, of the length that its format wants. */
+/** Check BYTES: of the length that its format wants, else not empty and at most max_bytes. */
 bool field_check_bytes(const struct field *field, const uint8_t *bytes, size_t n_bytes,
 		       struct field_reason *ret_reason) __attribute__((warn_unused_result));
 
@@ -225,6 +225,16 @@ bool field_check_uint(const struct field *field, uint64_t value, struct field_re
 /** Check the number of an ENUM: known to this schema. */
 bool field_check_enum(const struct field *field, int64_t number, struct field_reason *ret_reason)
 	__attribute__((warn_unused_result));
+
+/**
+ * Read the code string of an ENUM, as it stands in JSON.
+ *
+ * @param code             not NULL
+ * @param[out] ret         the number; set on true only
+ * @param[out] ret_reason  set on false only; names the codes that there are, as many as fit
+ */
+bool field_enum_from_code(const struct field *field, const char *code, int *ret,
+			  struct field_reason *ret_reason) __attribute__((warn_unused_result));
 
 /**
  * Check a whole date as it is written at import: parts fit each other (no 31 June, 29 February in
