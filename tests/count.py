@@ -10,10 +10,11 @@ import re
 import sys
 import xml.etree.ElementTree
 
-# What cmocka prints of each test. It lists the failed ones a second time at the end.
-_CMOCKA = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] ([A-Za-z_]\w*)(?::.*)?$", re.M)
+# What cmocka prints of each test. It lists the failed ones a second time at the end; one that is
+# run and then has no result is the one in which the program died.
+_CMOCKA = re.compile(r"^\[ +(RUN|OK|FAILED|SKIPPED) +\] ([A-Za-z_]\w*)(?::.*)?$", re.M)
 _TAP = re.compile(r"^(ok|not ok) \d+(?: -)?(?: (.*?))?(?: *# *(SKIP)\b.*)?$", re.M)
-_WORD = {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped", "ok": "passed",
+_WORD = {"RUN": "failed", "OK": "passed", "FAILED": "failed", "SKIPPED": "skipped", "ok": "passed",
          "not ok": "failed"}
 
 
