@@ -1,7 +1,7 @@
 /**
  * @file
- * The pair chain: entries addressed to one peer are numbered from 1 and chained, so a gap is seen at
- * once and (k, head) acknowledges all before it. Source: PROTOCOL.md 3.
+ * The pair chain: entries addressed to one peer are numbered from 1 and chained, so a gap is seen
+ * at once and (k, head) acknowledges all before it. Source: PROTOCOL.md 3.
  */
 #ifndef LEDGER_CHAIN_H
 #define LEDGER_CHAIN_H

@@ -16,10 +16,9 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "crypto/sign.h"
+#include "ledger/merkle.h"
+#include "ledger/note.h"
 
-#define NOTE_BYTES_MAX 8192
-#define NOTE_SIGNATURES_MAX 16
-#define NOTE_NAME_MAX 400 /**< bytes of a key name read */
 #define ORIGIN_MAX (AGENCY_ID_MAX - 9 + 1 + 20) /**< characters of an origin, without NUL */
 
 /** Origin of one epoch of an agency's ledger. */
@@ -30,7 +29,7 @@ struct origin {
 /** What a checkpoint says. */
 struct checkpoint {
 	struct origin origin;
-	uint64_t size;
+	uint64_t size; /**< 0..MERKLE_SIZE_MAX */
 	struct digest root;
 };
 
@@ -38,16 +37,15 @@ struct checkpoint {
 void origin_make(struct origin *ret, const struct agency_id *id, uint64_t epoch_s);
 
 /**
+ * Check that @p text is an origin of @p id and copy it.
+ *
  * @param[out] ret_epoch_s  may be NULL
  * @retval ERR_FORMAT  not an origin of agency @p id
  */
 enum err origin_check(struct view text, const struct agency_id *id, struct origin *ret,
 		      uint64_t *ret_epoch_s) WARN_UNUSED;
 
-/** SHA-256(name || 0x0A || 0x01 || public key)[0..4] */
-void note_key_id(const char *name, const struct verify_key *key, uint8_t ret[4]);
-
-/** Append the three lines of @p c to @p out. */
+/** Append the three lines of @p c to @p out; errors as buf_put(). */
 enum err checkpoint_text(const struct checkpoint *c, struct buf *out) WARN_UNUSED;
 
 /**
@@ -65,7 +63,9 @@ enum err checkpoint_sign(const struct checkpoint *c, const struct seal_key *key,
  * @param origin  expected origin, and name of the key; NULL takes the note's own
  * @param key     the origin's key; NULL only parses (the caller checks later, or shows it)
  * @retval ERR_LIMIT      over 8 KiB or 16 signatures
- * @retval ERR_FORMAT     not a note, not a checkpoint of exactly three lines, another origin
+ * @retval ERR_FORMAT     not a note, not a checkpoint of exactly three lines, another origin, size
+ * 0 with a root that is not the empty tree's
+ * @retval ERR_TEXT       not strict text
  * @retval ERR_SIGNATURE  no signature of @p key, or it does not verify
  */
 enum err checkpoint_read(struct view note, const char *origin, const struct verify_key *key,

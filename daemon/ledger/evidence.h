@@ -1,7 +1,7 @@
 /**
  * @file
- * Evidence for people outside: a c2sp.org/tlog-proof@v1 text for one leaf, and the judgement whether
- * two signed checkpoints contradict each other. Source: c2sp.org/tlog-proof, PROTOCOL.md 9.
+ * Evidence for people outside: a c2sp.org/tlog-proof@v1 text for one leaf, and the judgement
+ * whether two signed checkpoints contradict each other. Source: c2sp.org/tlog-proof, PROTOCOL.md 9.
  */
 #ifndef LEDGER_EVIDENCE_H
 #define LEDGER_EVIDENCE_H

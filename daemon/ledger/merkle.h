@@ -4,7 +4,8 @@
  *
  * A *node* (level, index) is the root of the complete subtree over the 2^level leaves from
  * index << level. Nodes never change once complete, so a proof needs only O(log n) of them, which
- * the caller reads through struct tree_reader (from tiles of the database, or from memory in tests).
+ * the caller reads through struct tree_reader (from tiles of the database, or from memory in
+ * tests).
  *
  * Source: RFC 6962 2.1, RFC 9162 2.1, PROTOCOL.md 2 and 6.2.
  */
@@ -19,9 +20,11 @@
 #include "base/digest.h"
 #include "base/err.h"
 
-#define MERKLE_LEVEL_MAX 62      /**< trees hold fewer than 2^62 leaves */
-#define MERKLE_PROOF_MAX 63      /**< hashes of one inclusion or consistency proof */
-#define MERKLE_BATCH_NODES_MAX 16384 /**< hashes that come with one batch: 256 items x 63, rounded */
+#define MERKLE_LEVEL_MAX 62 /**< trees hold fewer than 2^62 leaves */
+#define MERKLE_SIZE_MAX ((UINT64_C(1) << MERKLE_LEVEL_MAX) - 1)
+#define MERKLE_PROOF_MAX 63 /**< hashes of one inclusion or consistency proof */
+#define MERKLE_BATCH_NODES_MAX                                                                     \
+	16384 /**< hashes that come with one batch: 256 items x 63, rounded */
 
 /** A proof in memory. */
 struct proof {
@@ -29,7 +32,7 @@ struct proof {
 	size_t n;
 };
 
-struct digest merkle_leaf(struct view entry);                                 /**< 0x00 || entry */
+struct digest merkle_leaf(struct view entry); /**< 0x00 || entry */
 struct digest merkle_node(const struct digest *left, const struct digest *right);
 struct digest merkle_empty(void);
 
@@ -42,7 +45,8 @@ struct tree_reader {
 /** The complete subtrees at the right edge: one digest a set bit of size. All zero is empty. */
 struct frontier {
 	uint64_t size;
-	struct digest node[MERKLE_LEVEL_MAX + 1]; /**< node[level] is set when bit level of size is */
+	struct digest
+		node[MERKLE_LEVEL_MAX + 1]; /**< node[level] is set when bit level of size is */
 };
 
 /**
@@ -70,7 +74,8 @@ enum err merkle_root(const struct tree_reader *r, uint64_t size, struct digest *
 enum err merkle_prove_inclusion(const struct tree_reader *r, uint64_t index, uint64_t size,
 				struct proof *ret) WARN_UNUSED;
 
-/** Proof that the first @p from leaves are a prefix of the first @p to. Empty when from is 0 or to. */
+/** Proof that the first @p from leaves are a prefix of the first @p to. Empty when from is 0 or to.
+ */
 enum err merkle_prove_consistency(const struct tree_reader *r, uint64_t from, uint64_t to,
 				  struct proof *ret) WARN_UNUSED;
 
@@ -98,7 +103,8 @@ enum err merkle_batch_nodes(const struct tree_reader *r, const uint64_t *index, 
 			    uint64_t size, struct buf *out) WARN_UNUSED;
 
 /**
- * Rebuild the root from items and nodes (PROTOCOL.md 6.2). All nodes must be used.
+ * Rebuild the root from items and nodes (PROTOCOL.md 6.2). All nodes must be used. A batch without
+ * items has no nodes and is not rebuilt: do not call for one.
  *
  * @param index  strictly ascending, each < size; leaf[i] belongs to index[i]
  * @param nodes  n_nodes x 32 bytes as received
@@ -109,9 +115,17 @@ enum err merkle_check_batch(const uint64_t *index, const struct digest *leaf, si
 			    const struct digest *root) WARN_UNUSED;
 
 /**
- * The inclusion proof of item @p which alone, read off the same recursion: what is kept as evidence.
- * Call after merkle_check_batch() on the same arguments.
+ * The inclusion proofs of all items, read off the same recursion in one pass: what is kept as
+ * evidence. Call after merkle_check_batch() on the same arguments, with n <= 256 or so: the time is
+ * that of the check plus a copy of each proof.
+ *
+ * @param[out] ret  n proofs; undefined on failure
+ * @retval ERR_PROOF  the check was not made before
  */
+enum err merkle_batch_proofs(const uint64_t *index, const struct digest *leaf, size_t n,
+			     uint64_t size, struct view nodes, struct proof *ret) WARN_UNUSED;
+
+/** That of item @p which alone; as much work as all of them. */
 enum err merkle_batch_proof(const uint64_t *index, const struct digest *leaf, size_t n,
 			    uint64_t size, struct view nodes, size_t which,
 			    struct proof *ret) WARN_UNUSED;
