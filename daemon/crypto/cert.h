@@ -8,8 +8,8 @@
  * one URI SAN that agency_id_parse() accepts and whose domain is the anchor's, positive serial of at
  * most 20 bytes, P-256 (TLS) or Ed25519 (seal), and by purpose:
  *
- *   TLS   keyUsage digitalSignature; extKeyUsage serverAuth and clientAuth, never anyEKU
- *   seal  keyUsage contentCommitment; no extKeyUsage serverAuth, clientAuth or anyEKU
+ *   TLS   keyUsage digitalSignature alone; extKeyUsage serverAuth and clientAuth, never anyEKU
+ *   seal  keyUsage contentCommitment alone; no extKeyUsage serverAuth, clientAuth or anyEKU
  *
  * Source: DESIGN.md 4, RFC 5280, SPIFFE X509-SVID.
  */
@@ -34,7 +34,7 @@ enum cert_purpose {
 /** The anchors and CRLs of all trust domains; immutable once built. */
 struct trust;
 
-/** All zero time means the real one. Owner: caller frees with trust_free(). */
+/** Without any domain. Owner: caller frees with trust_free(). */
 enum err trust_new(struct trust **ret) WARN_UNUSED;
 void trust_free(struct trust *t);
 DEFINE_FREEP(struct trust, trust_free)
@@ -43,8 +43,8 @@ DEFINE_FREEP(struct trust, trust_free)
  * Add one country.
  *
  * @param domain   trust domain, [a-z0-9.-]
- * @param ca_pem   one or more CA certificates
- * @param crl_pem  its CRLs; empty: none, and nothing of this domain verifies when CRLs are required
+ * @param ca_pem   one or more CA certificates, each an anchor by itself
+ * @param crl_pem  its CRLs; empty: none, and then nothing of this domain verifies
  * @retval ERR_CONFIG  not PEM, no CA certificate, the CRL is of another CA
  * @retval ERR_EXISTS  the domain is there already
  */
@@ -63,6 +63,16 @@ enum err trust_add(struct trust *t, struct view domain, struct view ca_pem,
 enum err trust_check(const struct trust *t, enum cert_purpose purpose, const struct view *chain,
 		     size_t n_chain, int64_t utc_s, struct agency_id *ret_id,
 		     struct verify_key **ret_key) WARN_UNUSED;
+
+/**
+ * Only the leaf profile, without a chain: our own certificates at start, those of tests.
+ *
+ * @param[out] ret_id   whose certificate it is
+ * @param[out] ret_key  as trust_check()
+ * @retval ERR_CERT     not a certificate, or it breaks the profile
+ */
+enum err cert_check_profile(struct view der, enum cert_purpose purpose, struct agency_id *ret_id,
+			    struct verify_key **ret_key) WARN_UNUSED;
 
 /** A PEM file's certificates as DER, leaf first: to send our own chain. */
 struct cert_chain {

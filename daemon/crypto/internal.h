@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/own.h"
+#include "crypto/cert.h"
 #include "crypto/openssl.h"
 #include "crypto/sign.h"
 
@@ -34,6 +35,21 @@ EVP_PKEY *pkey_from_pem(struct view pem);
 
 /** The Ed25519 key of @p pkey; ERR_FORMAT when it is of another kind or unsafe. */
 enum err verify_key_from_pkey(const EVP_PKEY *pkey, struct verify_key **ret) WARN_UNUSED;
+
+/** Exactly one certificate of at most CERT_DER_MAX bytes, all used; NULL otherwise. */
+X509 *cert_from_der(struct view der);
+
+/** The leaf profile, see cert_check_profile(). */
+enum err cert_check_leaf(X509 *x, enum cert_purpose purpose, struct agency_id *ret_id,
+	struct verify_key **ret_key) WARN_UNUSED;
+
+/**
+ * Hand each block of @p pem to @p block, until it fails.
+ *
+ * @retval ERR_CONFIG  damaged PEM; no block at all is fine
+ */
+enum err pem_each(struct view pem, enum err (*block)(void *ctx, const char *type, struct view der),
+	void *ctx) WARN_UNUSED;
 
 DEFINE_FREEP(BIO, BIO_free_all)
 DEFINE_FREEP(EVP_PKEY, EVP_PKEY_free)
