@@ -2,16 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 
 def tracked(root):
     """Paths below root, '/'-separated and sorted: what git knows or would add; else all files."""
-    # safe.directory: a clone that belongs to somebody else is still only read.
-    done = subprocess.run(
-        ["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z", "--cached", "--others",
-         "--exclude-standard"], capture_output=True)
-    if done.returncode == 0:
+    if os.path.exists(os.path.join(root, ".git")) and shutil.which("git"):
+        # safe.directory: a clone that belongs to somebody else is still only read.
+        done = subprocess.run(
+            ["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z", "--cached",
+             "--others", "--exclude-standard"], capture_output=True, check=True)
         names = done.stdout.decode().split("\0")
         return sorted({n for n in names if n and os.path.isfile(os.path.join(root, n))})
     found = []
