@@ -7,7 +7,7 @@
 
 #define E164_DIGITS_MIN 7 /* shorter ones are short codes of one country */
 #define E164_DIGITS_MAX 15
-#define EMAIL_BYTES_MAX 254        /* RFC 5321 4.5.3.1.3, without the angle brackets */
+#define EMAIL_BYTES_MAX 254	      /* RFC 5321 4.5.3.1.3, without the angle brackets */
 #define UTC_US_MAX 253402300799999999 /* end of the year 9999 */
 
 static bool is_digit(char c)
@@ -87,21 +87,20 @@ static bool un_locode_is_valid(const char *text, size_t n_bytes)
 const struct codelist codelist_formats[CODELIST_N_FORMATS] = {
 	[CODELIST_FORMAT_AGE] = FORMAT_NUMBER("age", "age in years up to 120", 0, 120),
 	[CODELIST_FORMAT_DAY] = FORMAT_NUMBER("day", "day of a month", 1, 31),
-	[CODELIST_FORMAT_E164] = FORMAT_TEXT("e164",
-		"telephone number of E.164, such as +420123456789", e164_is_valid),
+	[CODELIST_FORMAT_E164] = FORMAT_TEXT(
+		"e164", "telephone number of E.164, such as +420123456789", e164_is_valid),
 	[CODELIST_FORMAT_EMAIL] = FORMAT_TEXT("email", "e-mail address", email_is_valid),
 	[CODELIST_FORMAT_HEIGHT_CM] =
 		FORMAT_NUMBER("height-cm", "height from 20 to 260 cm", 20, 260),
 	[CODELIST_FORMAT_MONTH] = FORMAT_NUMBER("month", "month", 1, 12),
 	[CODELIST_FORMAT_RECORD_ID] = FORMAT_BYTES("record-id", "record id of 16 bytes", 16),
-	[CODELIST_FORMAT_REF] =
-		FORMAT_BYTES("ref", "reference of 8 bytes", FIELD_REF_BYTES),
+	[CODELIST_FORMAT_REF] = FORMAT_BYTES("ref", "reference of 8 bytes", FIELD_REF_BYTES),
 	[CODELIST_FORMAT_SEQ] = FORMAT_NUMBER("seq", "place in an order from 1 to 999", 1, 999),
 	[CODELIST_FORMAT_SHA_256] = FORMAT_BYTES("sha-256", "SHA-256 digest of 32 bytes", 32),
 	[CODELIST_FORMAT_UN_LOCODE] =
 		FORMAT_TEXT("un-locode", "UN/LOCODE, such as CZPRG", un_locode_is_valid),
-	[CODELIST_FORMAT_UTC_US] = FORMAT_NUMBER("utc-us",
-		"time in microseconds since 1970-01-01 UTC", 1, UTC_US_MAX),
+	[CODELIST_FORMAT_UTC_US] =
+		FORMAT_NUMBER("utc-us", "time in microseconds since 1970-01-01 UTC", 1, UTC_US_MAX),
 	[CODELIST_FORMAT_YEAR] = FORMAT_NUMBER("year", "year from 1900 to 2200", 1900, 2200),
 };
 
@@ -193,7 +192,7 @@ bool codelist_has_number(const struct codelist *list, uint64_t number)
 {
 	if (list->kind == CODELIST_FORMAT)
 		return list->number_max > 0 && number >= list->number_min &&
-			number <= list->number_max;
+		       number <= list->number_max;
 	return number <= INT32_MAX && codelist_code_of(list, (int)number) != NULL;
 }
 

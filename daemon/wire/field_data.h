@@ -21,12 +21,12 @@ struct codelist {
 	enum codelist_kind kind;
 	size_t n_codes;
 	const struct codelist_code *codes; /**< ENUM */
-	const char *set;                   /**< SET: codes ascending, each with its NUL */
-	size_t n_set_stride;               /**< SET: bytes a code, with the NUL */
+	const char *set;		   /**< SET: codes ascending, each with its NUL */
+	size_t n_set_stride;		   /**< SET: bytes a code, with the NUL */
 	bool (*text_is_valid)(const char *text, size_t n_bytes); /**< FORMAT of text, or NULL */
-	uint64_t number_min;                                     /**< FORMAT of a number: range */
-	uint64_t number_max;                                     /**< 0: no FORMAT of a number */
-	size_t n_bytes;                                          /**< FORMAT of bytes, or 0 */
+	uint64_t number_min;					 /**< FORMAT of a number: range */
+	uint64_t number_max;					 /**< 0: no FORMAT of a number */
+	size_t n_bytes;						 /**< FORMAT of bytes, or 0 */
 };
 
 /** The formats, written by hand in codelist.c; the generated table points into it. */

@@ -18,7 +18,7 @@ const char *record_type_name(enum record_type type)
 
 bool record_type_from_name(const char *name, enum record_type *ret)
 {
-	static const enum record_type types[] = { RECORD_VICTIM, RECORD_CASE };
+	static const enum record_type types[] = {RECORD_VICTIM, RECORD_CASE};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		if (strcmp(name, table_of(types[i])->name) == 0) {
@@ -36,7 +36,7 @@ const struct ProtobufCMessageDescriptor *record_type_descriptor(enum record_type
 
 const char *sensitivity_name(enum sensitivity level)
 {
-	static const char *const names[] = { "S0", "S1", "S2", "S3", "S4", "S5", "-" };
+	static const char *const names[] = {"S0", "S1", "S2", "S3", "S4", "S5", "-"};
 
 	ASSERT((unsigned int)level < sizeof(names) / sizeof(names[0]));
 	return names[level];
@@ -73,7 +73,7 @@ const struct field *field_table_unit(enum record_type type, size_t i)
 }
 
 const struct field *field_table_next(enum record_type type, const struct field *parent,
-	const struct field *prev)
+				     const struct field *prev)
 {
 	const struct field_table *table = table_of(parent ? parent->record_type : type);
 	size_t end = parent ? (size_t)parent->index + 1 + parent->n_inside : table->n_fields;
@@ -108,7 +108,7 @@ const struct field *field_table_find(enum record_type type, const char *path)
 }
 
 const struct field *field_table_find_numbers(enum record_type type, const uint32_t *numbers,
-	size_t depth)
+					     size_t depth)
 {
 	const struct field *found = NULL;
 
@@ -128,7 +128,7 @@ const struct field *field_table_find_numbers(enum record_type type, const uint32
 }
 
 const struct field *field_table_find_in(enum record_type type, const struct field *parent,
-	const char *name)
+					const char *name)
 {
 	const struct field *field = field_table_next(type, parent, NULL);
 
@@ -138,7 +138,7 @@ const struct field *field_table_find_in(enum record_type type, const struct fiel
 }
 
 bool field_table_find_prefix(enum record_type type, const char *path, size_t *ret_first,
-	size_t *ret_n_units)
+			     size_t *ret_n_units)
 {
 	const struct field_table *table = table_of(type);
 	const struct field *top = field_table_find(type, path);

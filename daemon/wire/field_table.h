@@ -48,11 +48,11 @@ struct ProtobufCMessageDescriptor;
 /** How much harm a field can do when it leaks. Source: DOMAIN.md. */
 enum sensitivity {
 	SENSITIVITY_S0 = 0, /* routing */
-	SENSITIVITY_S1,     /* facts that name nobody */
-	SENSITIVITY_S2,     /* identifying */
-	SENSITIVITY_S3,     /* location and contact: danger if leaked */
-	SENSITIVITY_S4,     /* special category: GDPR Art. 9, LED Art. 10 */
-	SENSITIVITY_S5,     /* protected: withheld unless a rule names it */
+	SENSITIVITY_S1,	    /* facts that name nobody */
+	SENSITIVITY_S2,	    /* identifying */
+	SENSITIVITY_S3,	    /* location and contact: danger if leaked */
+	SENSITIVITY_S4,	    /* special category: GDPR Art. 9, LED Art. 10 */
+	SENSITIVITY_S5,	    /* protected: withheld unless a rule names it */
 	SENSITIVITY_NONE,   /* a group: its fields have levels, it has none */
 };
 
@@ -64,11 +64,11 @@ enum record_type {
 /** What a field's value is. The wire type follows: TEXT, BYTES, MESSAGE 2; the others 0. */
 enum field_kind {
 	FIELD_TEXT = 1, /* string */
-	FIELD_BYTES,    /* bytes; hexadecimal in JSON, lower-case */
-	FIELD_BOOL,     /* bool */
-	FIELD_UINT,     /* uint32 or uint64 */
-	FIELD_ENUM,     /* enum; its code string in JSON */
-	FIELD_MESSAGE,  /* a group, or a repeated element */
+	FIELD_BYTES,	/* bytes; hexadecimal in JSON, lower-case */
+	FIELD_BOOL,	/* bool */
+	FIELD_UINT,	/* uint32 or uint64 */
+	FIELD_ENUM,	/* enum; its code string in JSON */
+	FIELD_MESSAGE,	/* a group, or a repeated element */
 };
 
 struct field {
@@ -80,19 +80,19 @@ struct field {
 	enum field_kind kind;
 	bool is_repeated;
 	bool is_unit;
-	bool is_date; /* a PartialDate{year, month, day, precision}; see field_date_check() */
-	bool is_wide; /* FIELD_UINT of 64 bits, not 32 */
+	bool is_date;  /* a PartialDate{year, month, day, precision}; see field_date_check() */
+	bool is_wide;  /* FIELD_UINT of 64 bits, not 32 */
 	uint8_t depth; /* 1..FIELD_DEPTH_MAX, how many of numbers[] count */
 	uint32_t numbers[FIELD_DEPTH_MAX]; /* field numbers from the root down to this field */
-	uint16_t since;     /* schema version that brought it, 1 .. FIELD_SCHEMA_VERSION */
-	uint16_t index;     /* its place among the fields of its record type */
+	uint16_t since;	     /* schema version that brought it, 1 .. FIELD_SCHEMA_VERSION */
+	uint16_t index;	     /* its place among the fields of its record type */
 	uint16_t unit_index; /* its unit's place among the units; FIELD_NO_UNIT for a group */
-	uint16_t n_inside;  /* fields below it, which follow it directly in the table */
-	uint16_t max_count; /* repeated: most elements; otherwise 1 */
-	uint32_t max_bytes; /* TEXT, BYTES: most bytes; otherwise 0 */
+	uint16_t n_inside;   /* fields below it, which follow it directly in the table */
+	uint16_t max_count;  /* repeated: most elements; otherwise 1 */
+	uint32_t max_bytes;  /* TEXT, BYTES: most bytes; otherwise 0 */
 	const struct codelist *codes; /* NULL when any value of the kind will do */
 	const struct field *parent;   /* the MESSAGE that it is in; NULL at the top */
-	const struct field *unit; /* the unit that it is or is inside of; NULL for a group */
+	const struct field *unit;     /* the unit that it is or is inside of; NULL for a group */
 	const struct ProtobufCMessageDescriptor *message; /* of a MESSAGE; otherwise NULL */
 };
 

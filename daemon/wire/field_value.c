@@ -38,7 +38,7 @@ static const char *quote(const char *text, size_t n_bytes, char quoted[QUOTE_MAX
 }
 
 bool field_check_text(const struct field *field, const char *text, size_t n_bytes,
-	struct field_reason *ret_reason)
+		      struct field_reason *ret_reason)
 {
 	char quoted[QUOTE_MAX + 4];
 
@@ -47,25 +47,25 @@ bool field_check_text(const struct field *field, const char *text, size_t n_byte
 		return refuse(ret_reason, "is empty");
 	if (field->codes && !codelist_has_text(field->codes, text, n_bytes))
 		return refuse(ret_reason, "\"%s\" is no %s", quote(text, n_bytes, quoted),
-			codelist_title(field->codes));
+			      codelist_title(field->codes));
 	if (n_bytes > field->max_bytes)
 		return refuse(ret_reason, "is %zu bytes long, at most %" PRIu32 " are allowed",
-			n_bytes, field->max_bytes);
+			      n_bytes, field->max_bytes);
 	return true;
 }
 
 bool field_check_bytes(const struct field *field, const uint8_t *bytes, size_t n_bytes,
-	struct field_reason *ret_reason)
+		       struct field_reason *ret_reason)
 {
 	ASSERT(field->kind == FIELD_BYTES && bytes);
 	if (field->codes && !codelist_has_length(field->codes, n_bytes))
 		return refuse(ret_reason, "%zu bytes are no %s", n_bytes,
-			codelist_title(field->codes));
+			      codelist_title(field->codes));
 	if (n_bytes == 0)
 		return refuse(ret_reason, "is empty");
 	if (n_bytes > field->max_bytes)
 		return refuse(ret_reason, "is %zu bytes long, at most %" PRIu32 " are allowed",
-			n_bytes, field->max_bytes);
+			      n_bytes, field->max_bytes);
 	return true;
 }
 
@@ -74,7 +74,7 @@ bool field_check_uint(const struct field *field, uint64_t value, struct field_re
 	ASSERT(field->kind == FIELD_UINT);
 	if (field->codes && !codelist_has_number(field->codes, value))
 		return refuse(ret_reason, "%" PRIu64 " is no %s", value,
-			codelist_title(field->codes));
+			      codelist_title(field->codes));
 	if (!field->is_wide && value > UINT32_MAX)
 		return refuse(ret_reason, "%" PRIu64 " is too large", value);
 	return true;
@@ -85,12 +85,12 @@ bool field_check_enum(const struct field *field, int64_t number, struct field_re
 	ASSERT(field->kind == FIELD_ENUM);
 	if (number < 0 || !codelist_has_number(field->codes, (uint64_t)number))
 		return refuse(ret_reason, "%" PRId64 " is no %s", number,
-			codelist_title(field->codes));
+			      codelist_title(field->codes));
 	return true;
 }
 
 bool field_enum_from_code(const struct field *field, const char *code, int *ret,
-	struct field_reason *ret_reason)
+			  struct field_reason *ret_reason)
 {
 	char quoted[QUOTE_MAX + 4];
 	size_t n;
@@ -99,7 +99,7 @@ bool field_enum_from_code(const struct field *field, const char *code, int *ret,
 	if (codelist_number_of(field->codes, code, ret))
 		return true;
 	(void)refuse(ret_reason, "\"%s\" is no %s (", quote(code, strlen(code), quoted),
-		codelist_title(field->codes));
+		     codelist_title(field->codes));
 	for (size_t i = 0; i < codelist_count(field->codes); i++) {
 		const char *known = codelist_code_at(field->codes, i);
 
@@ -110,7 +110,7 @@ bool field_enum_from_code(const struct field *field, const char *code, int *ret,
 			break;
 		}
 		(void)snprintf(ret_reason->text + n, sizeof(ret_reason->text) - n, "%s%s",
-			i > 0 ? ", " : "", known);
+			       i > 0 ? ", " : "", known);
 	}
 	n = strlen(ret_reason->text);
 	(void)snprintf(ret_reason->text + n, sizeof(ret_reason->text) - n, ")");
@@ -119,7 +119,7 @@ bool field_enum_from_code(const struct field *field, const char *code, int *ret,
 
 static uint32_t days_of_month(uint32_t year, uint32_t month)
 {
-	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
 	return days[month - 1] + (month == 2 && is_leap ? 1u : 0u);
@@ -138,7 +138,7 @@ static const char *precision_fault(const struct field_date *date)
 }
 
 bool field_date_check(const struct field_date *date, const char **ret_part,
-	struct field_reason *ret_reason)
+		      struct field_reason *ret_reason)
 {
 	const char *fault;
 
@@ -157,7 +157,7 @@ bool field_date_check(const struct field_date *date, const char **ret_part,
 	if (date->day != 0 && date->day > days_of_month(date->year, date->month)) {
 		*ret_part = "day";
 		return refuse(ret_reason, "%" PRIu32 " is no day of %" PRIu32 "-%02" PRIu32,
-			date->day, date->year, date->month);
+			      date->day, date->year, date->month);
 	}
 	fault = precision_fault(date);
 	if (fault) {

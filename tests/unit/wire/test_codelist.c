@@ -10,10 +10,33 @@
 #include "wire/codelist.h"
 
 static const char *const list_names[] = {
-	"iso-3166-1", "iso-639-3", "iso-15924", "nationality", "sex", "date_precision", "relation",
-	"risk_level", "source_grade", "information_grade", "missing_category", "incident_kind",
-	"care_arrangement", "protection_concern", "age", "day", "e164", "email", "height-cm", "month",
-	"record-id", "ref", "seq", "sha-256", "un-locode", "utc-us", "year",
+	"iso-3166-1",
+	"iso-639-3",
+	"iso-15924",
+	"nationality",
+	"sex",
+	"date_precision",
+	"relation",
+	"risk_level",
+	"source_grade",
+	"information_grade",
+	"missing_category",
+	"incident_kind",
+	"care_arrangement",
+	"protection_concern",
+	"age",
+	"day",
+	"e164",
+	"email",
+	"height-cm",
+	"month",
+	"record-id",
+	"ref",
+	"seq",
+	"sha-256",
+	"un-locode",
+	"utc-us",
+	"year",
 };
 
 static bool has(const char *list, const char *text)
@@ -83,15 +106,19 @@ static void iso_sets_hit_and_miss(void **state)
 {
 	(void)state;
 	assert_true(has("iso-3166-1", "ABW") && has("iso-3166-1", "ZWE"));
-	assert_true(has("iso-3166-1", "CZE") && has("iso-3166-1", "SVK") && has("iso-3166-1", "ERI"));
+	assert_true(has("iso-3166-1", "CZE") && has("iso-3166-1", "SVK") &&
+		    has("iso-3166-1", "ERI"));
 	assert_false(has("iso-3166-1", "XXA") || has("iso-3166-1", "XXB"));
-	assert_false(has("iso-3166-1", "cze") || has("iso-3166-1", "CZ") || has("iso-3166-1", "CZEE"));
+	assert_false(has("iso-3166-1", "cze") || has("iso-3166-1", "CZ") ||
+		     has("iso-3166-1", "CZEE"));
 	assert_false(has("iso-3166-1", "") || has("iso-3166-1", "AAA") || has("iso-3166-1", "ZZZ"));
-	assert_true(has("nationality", "XXA") && has("nationality", "XXB") && has("nationality", "UKR"));
+	assert_true(has("nationality", "XXA") && has("nationality", "XXB") &&
+		    has("nationality", "UKR"));
 	assert_false(has("nationality", "XXC"));
 	assert_true(has("iso-639-3", "aaa") && has("iso-639-3", "zzj") && has("iso-639-3", "tir"));
 	assert_false(has("iso-639-3", "ti") || has("iso-639-3", "TIR") || has("iso-639-3", "qqq"));
-	assert_true(has("iso-15924", "Latn") && has("iso-15924", "Cyrl") && has("iso-15924", "Arab"));
+	assert_true(has("iso-15924", "Latn") && has("iso-15924", "Cyrl") &&
+		    has("iso-15924", "Arab"));
 	assert_true(has("iso-15924", "Ethi"));
 	assert_false(has("iso-15924", "latn") || has("iso-15924", "Lat"));
 	/* a NUL or a longer text is not cut to what fits */
@@ -101,7 +128,7 @@ static void iso_sets_hit_and_miss(void **state)
 
 static void every_code_of_a_set_is_found(void **state)
 {
-	static const char *const sets[] = { "iso-3166-1", "iso-639-3", "iso-15924", "nationality" };
+	static const char *const sets[] = {"iso-3166-1", "iso-639-3", "iso-15924", "nationality"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -116,7 +143,7 @@ static void every_code_of_a_set_is_found(void **state)
 		}
 	}
 	assert_int_equal(codelist_count(codelist_find("nationality")),
-		codelist_count(codelist_find("iso-3166-1")) + 2);
+			 codelist_count(codelist_find("iso-3166-1")) + 2);
 }
 
 static void text_formats_hold_their_edges(void **state)
@@ -126,13 +153,18 @@ static void text_formats_hold_their_edges(void **state)
 	assert_true(has("e164", "+123456789012345"));
 	assert_false(has("e164", "+1234567890123456") || has("e164", "+123456"));
 	assert_false(has("e164", "420123456789") || has("e164", "+0420123456"));
-	assert_false(has("e164", "+420 123 456") || has("e164", "+42012345678a") || has("e164", ""));
-	assert_true(has("un-locode", "CZPRG") && has("un-locode", "ITLMP") && has("un-locode", "US2AB"));
+	assert_false(has("e164", "+420 123 456") || has("e164", "+42012345678a") ||
+		     has("e164", ""));
+	assert_true(has("un-locode", "CZPRG") && has("un-locode", "ITLMP") &&
+		    has("un-locode", "US2AB"));
 	assert_false(has("un-locode", "CZ PRG") || has("un-locode", "czprg"));
-	assert_false(has("un-locode", "CZPR") || has("un-locode", "CZPR1") || has("un-locode", "CZPRGX"));
-	assert_true(has("email", "a@b.cz") && has("email", "jana.nov\xc3\xa1kov\xc3\xa1@example.org"));
+	assert_false(has("un-locode", "CZPR") || has("un-locode", "CZPR1") ||
+		     has("un-locode", "CZPRGX"));
+	assert_true(has("email", "a@b.cz") &&
+		    has("email", "jana.nov\xc3\xa1kov\xc3\xa1@example.org"));
 	assert_false(has("email", "a@b") || has("email", "@b.cz") || has("email", "a@.cz"));
-	assert_false(has("email", "a@@b.cz") || has("email", "a@b@c.cz") || has("email", "a b@c.cz"));
+	assert_false(has("email", "a@@b.cz") || has("email", "a@b@c.cz") ||
+		     has("email", "a b@c.cz"));
 	assert_false(has("email", "a@b.cz.") || has("email", "a@b.cz\r\nBcc: x@y.cz"));
 	assert_false(has("email", "<a@b.cz>") || has("email", "abc") || has("email", ""));
 	/* formats of numbers and of bytes hold no text */
@@ -146,8 +178,13 @@ static void number_and_byte_formats_hold_their_edges(void **state)
 		uint64_t min;
 		uint64_t max;
 	} ranges[] = {
-		{ "month", 1, 12 }, { "day", 1, 31 }, { "year", 1900, 2200 }, { "age", 0, 120 },
-		{ "height-cm", 20, 260 }, { "seq", 1, 999 }, { "utc-us", 1, 253402300799999999 },
+		{"month", 1, 12},
+		{"day", 1, 31},
+		{"year", 1900, 2200},
+		{"age", 0, 120},
+		{"height-cm", 20, 260},
+		{"seq", 1, 999},
+		{"utc-us", 1, 253402300799999999},
 	};
 
 	(void)state;

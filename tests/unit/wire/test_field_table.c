@@ -1,6 +1,6 @@
 /*
- * The field table against the descriptors that protobuf-c made of the same schema, against DOMAIN.md,
- * and its look-ups and value checks.
+ * The field table against the descriptors that protobuf-c made of the same schema, against
+ * DOMAIN.md, and its look-ups and value checks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static const enum record_type types[] = { RECORD_VICTIM, RECORD_CASE };
+static const enum record_type types[] = {RECORD_VICTIM, RECORD_CASE};
 
 static const struct field *find(enum record_type type, const char *path)
 {
@@ -63,7 +63,7 @@ static void check_enum_codes(const struct field *field, const ProtobufCEnumDescr
 
 /* Walk descriptors and table side by side: equal in order, number, name, kind and count. */
 static const struct field *check_message(const ProtobufCMessageDescriptor *desc,
-	enum record_type type, const struct field *parent)
+					 enum record_type type, const struct field *parent)
 {
 	const struct field *field = field_table_next(type, parent, NULL);
 
@@ -78,7 +78,8 @@ static const struct field *check_message(const ProtobufCMessageDescriptor *desc,
 		assert_int_equal(field->is_repeated, d->label == PROTOBUF_C_LABEL_REPEATED);
 		assert_true(d->label != PROTOBUF_C_LABEL_REQUIRED);
 		assert_null(d->default_value);
-		assert_false(d->flags & (PROTOBUF_C_FIELD_FLAG_PACKED | PROTOBUF_C_FIELD_FLAG_ONEOF));
+		assert_false(d->flags &
+			     (PROTOBUF_C_FIELD_FLAG_PACKED | PROTOBUF_C_FIELD_FLAG_ONEOF));
 		assert_int_equal(field->depth, parent ? parent->depth + 1 : 1);
 		assert_int_equal(field->numbers[field->depth - 1], d->id);
 		assert_ptr_equal(field->parent, parent);
@@ -118,14 +119,16 @@ static void every_field_is_complete(void **state)
 			assert_in_range(field->depth, 1, FIELD_DEPTH_MAX);
 			assert_in_range(field->since, 1, FIELD_SCHEMA_VERSION);
 			assert_int_equal(field->max_bytes > 0, has_bytes);
-			assert_true(field->is_repeated ? field->max_count > 1 : field->max_count == 1);
+			assert_true(field->is_repeated ? field->max_count > 1
+						       : field->max_count == 1);
 			assert_int_equal(field->is_date,
-				field->message == &amparo__v1__partial_date__descriptor);
+					 field->message == &amparo__v1__partial_date__descriptor);
 			assert_ptr_equal(field_table_find(types[t], field->path), field);
-			assert_ptr_equal(field_table_find_numbers(types[t], field->numbers, field->depth),
+			assert_ptr_equal(
+				field_table_find_numbers(types[t], field->numbers, field->depth),
 				field);
 			assert_ptr_equal(field_table_find_in(types[t], field->parent, field->name),
-				field);
+					 field);
 		}
 	}
 }
@@ -172,7 +175,8 @@ static void units_are_leaves_or_whole_elements(void **state)
 				assert_true(field->is_repeated || field->kind != FIELD_MESSAGE);
 			} else if (field->unit) {
 				/* inside an element: one sensitivity, one unit */
-				assert_true(field->unit->is_repeated && field->parent->unit == field->unit);
+				assert_true(field->unit->is_repeated &&
+					    field->parent->unit == field->unit);
 				assert_int_equal(field->unit_index, field->unit->unit_index);
 				assert_int_equal(field->sensitivity, field->unit->sensitivity);
 			} else {
@@ -180,7 +184,8 @@ static void units_are_leaves_or_whole_elements(void **state)
 				assert_false(field->is_repeated);
 				assert_int_equal(field->unit_index, FIELD_NO_UNIT);
 			}
-			assert_int_equal(field->sensitivity == SENSITIVITY_NONE, field->unit == NULL);
+			assert_int_equal(field->sensitivity == SENSITIVITY_NONE,
+					 field->unit == NULL);
 		}
 		assert_int_equal(n_units, field_table_n_units(types[t]));
 	}
@@ -192,38 +197,38 @@ static const struct {
 	const char *path;
 	const char *levels;
 } groups[] = {
-	{ RECORD_VICTIM, "routing", "0" },
-	{ RECORD_VICTIM, "identity", "2" },
-	{ RECORD_VICTIM, "identity_document", "2" },
-	{ RECORD_VICTIM, "description", "24" },
-	{ RECORD_VICTIM, "description.marks", "4" },
-	{ RECORD_VICTIM, "contact", "3" },
-	{ RECORD_VICTIM, "family_member", "2" },
-	{ RECORD_VICTIM, "family_contact", "3" },
-	{ RECORD_VICTIM, "care", "23" },
-	{ RECORD_VICTIM, "separation", "23" },
-	{ RECORD_VICTIM, "missing", "23" },
-	{ RECORD_VICTIM, "health", "4" },
-	{ RECORD_VICTIM, "origin", "14" },
-	{ RECORD_VICTIM, "origin.ethnicity", "4" },
-	{ RECORD_VICTIM, "origin.religion", "4" },
-	{ RECORD_VICTIM, "origin.preferred_language", "1" },
-	{ RECORD_VICTIM, "views", "2" },
-	{ RECORD_VICTIM, "safety", "5" },
-	{ RECORD_VICTIM, "derived", "1" },
-	{ RECORD_CASE, "routing", "0" },
-	{ RECORD_CASE, "case", "1" },
-	{ RECORD_CASE, "incident", "4" },
-	{ RECORD_CASE, "alleged_offender", "4" },
-	{ RECORD_CASE, "service", "1" },
-	{ RECORD_CASE, "outcome", "14" },
-	{ RECORD_CASE, "officer", "3" },
-	{ RECORD_CASE, "provenance", "1" },
+	{RECORD_VICTIM, "routing", "0"},
+	{RECORD_VICTIM, "identity", "2"},
+	{RECORD_VICTIM, "identity_document", "2"},
+	{RECORD_VICTIM, "description", "24"},
+	{RECORD_VICTIM, "description.marks", "4"},
+	{RECORD_VICTIM, "contact", "3"},
+	{RECORD_VICTIM, "family_member", "2"},
+	{RECORD_VICTIM, "family_contact", "3"},
+	{RECORD_VICTIM, "care", "23"},
+	{RECORD_VICTIM, "separation", "23"},
+	{RECORD_VICTIM, "missing", "23"},
+	{RECORD_VICTIM, "health", "4"},
+	{RECORD_VICTIM, "origin", "14"},
+	{RECORD_VICTIM, "origin.ethnicity", "4"},
+	{RECORD_VICTIM, "origin.religion", "4"},
+	{RECORD_VICTIM, "origin.preferred_language", "1"},
+	{RECORD_VICTIM, "views", "2"},
+	{RECORD_VICTIM, "safety", "5"},
+	{RECORD_VICTIM, "derived", "1"},
+	{RECORD_CASE, "routing", "0"},
+	{RECORD_CASE, "case", "1"},
+	{RECORD_CASE, "incident", "4"},
+	{RECORD_CASE, "alleged_offender", "4"},
+	{RECORD_CASE, "service", "1"},
+	{RECORD_CASE, "outcome", "14"},
+	{RECORD_CASE, "officer", "3"},
+	{RECORD_CASE, "provenance", "1"},
 };
 
 static void groups_have_the_levels_of_the_domain(void **state)
 {
-	size_t n_units[N_OF(types)] = { 0 };
+	size_t n_units[N_OF(types)] = {0};
 
 	(void)state;
 	for (size_t g = 0; g < N_OF(groups); g++) {
@@ -236,7 +241,8 @@ static void groups_have_the_levels_of_the_domain(void **state)
 			n_units[groups[g].type - RECORD_VICTIM] += n;
 		for (char level = '0'; level <= '5'; level++) {
 			for (size_t i = 0; i < n; i++) {
-				const struct field *unit = field_table_unit(groups[g].type, first + i);
+				const struct field *unit =
+					field_table_unit(groups[g].type, first + i);
 
 				if ((int)unit->sensitivity != level - '0')
 					continue;
@@ -260,8 +266,8 @@ static void danger_if_leaked_is_never_low(void **state)
 			const char *codes = field->codes ? codelist_name(field->codes) : "";
 
 			if (strcmp(codes, "e164") == 0 || strcmp(codes, "email") == 0 ||
-				field->message == &amparo__v1__address__descriptor ||
-				strcmp(field->name, "street") == 0)
+			    field->message == &amparo__v1__address__descriptor ||
+			    strcmp(field->name, "street") == 0)
 				assert_true(field->sensitivity >= SENSITIVITY_S3);
 		}
 	}
@@ -278,13 +284,14 @@ static void prefixes_give_neighbouring_units(void **state)
 	assert_true(field_table_find_prefix(RECORD_VICTIM, "identity.date_of_birth", &first, &n));
 	assert_int_equal(n, 4);
 	assert_string_equal(field_table_unit(RECORD_VICTIM, first)->path,
-		"identity.date_of_birth.year");
+			    "identity.date_of_birth.year");
 	assert_true(field_table_find_prefix(RECORD_VICTIM, "identity.given_names", &first, &n));
 	assert_int_equal(n, 1);
 	assert_true(field_table_find_prefix(RECORD_VICTIM, "identity.sex", &first, &n));
 	assert_int_equal(n, 1);
 	first = n = 77;
-	assert_false(field_table_find_prefix(RECORD_VICTIM, "identity.given_names.text", &first, &n));
+	assert_false(
+		field_table_find_prefix(RECORD_VICTIM, "identity.given_names.text", &first, &n));
 	assert_false(field_table_find_prefix(RECORD_VICTIM, "identity.dat", &first, &n));
 	assert_false(field_table_find_prefix(RECORD_VICTIM, "identity.", &first, &n));
 	assert_false(field_table_find_prefix(RECORD_VICTIM, "", &first, &n));
@@ -294,7 +301,7 @@ static void prefixes_give_neighbouring_units(void **state)
 
 static void odd_look_ups_find_nothing(void **state)
 {
-	const uint32_t numbers[FIELD_DEPTH_MAX + 1] = { 2, 11, 2, 1, 1, 1, 1, 1, 1 };
+	const uint32_t numbers[FIELD_DEPTH_MAX + 1] = {2, 11, 2, 1, 1, 1, 1, 1, 1};
 	const struct field *month = find(RECORD_VICTIM, "identity.date_of_birth.month");
 
 	(void)state;
@@ -326,8 +333,8 @@ static void names_go_both_ways(void **state)
 	}
 	assert_string_equal(sensitivity_name(SENSITIVITY_NONE), "-");
 	assert_false(sensitivity_from_name("S6", &level) || sensitivity_from_name("", &level) ||
-		sensitivity_from_name("S", &level) || sensitivity_from_name("S12", &level) ||
-		sensitivity_from_name("-", &level));
+		     sensitivity_from_name("S", &level) || sensitivity_from_name("S12", &level) ||
+		     sensitivity_from_name("-", &level));
 }
 
 /* --- values --- */
@@ -364,7 +371,7 @@ static void bytes_and_numbers_are_checked(void **state)
 	const struct field *month = find(RECORD_VICTIM, "identity.date_of_birth.month");
 	const struct field *seen = find(RECORD_VICTIM, "missing.last_seen_us");
 	const struct field *age = find(RECORD_VICTIM, "identity.age.years");
-	const uint8_t bytes[9] = { 0 };
+	const uint8_t bytes[9] = {0};
 	struct field_reason reason;
 
 	(void)state;
@@ -398,7 +405,8 @@ static void enums_are_checked(void **state)
 	assert_int_equal(number, 2);
 	assert_false(field_enum_from_code(sex, "femal", &number, &reason));
 	assert_int_equal(number, 2);
-	assert_string_equal(reason.text,
+	assert_string_equal(
+		reason.text,
 		"\"femal\" is no code of sex (male, female, not-applicable, not-known)");
 	/* more codes than fit: cut between two of them */
 	assert_false(field_enum_from_code(kind, "x", &number, &reason));
@@ -410,29 +418,29 @@ static const struct {
 	struct field_date date;
 	const char *part; /* NULL: fine */
 } dates[] = {
-	{ { 2010, 0, 0, 0 }, NULL },
-	{ { 2010, 6, 0, 0 }, NULL },
-	{ { 2010, 6, 30, 0 }, NULL },
-	{ { 2010, 6, 31, 0 }, "day" },
-	{ { 2012, 2, 29, 0 }, NULL },
-	{ { 2000, 2, 29, 0 }, NULL },
-	{ { 2010, 2, 29, 0 }, "day" },
-	{ { 2100, 2, 29, 0 }, "day" },
-	{ { 2010, 13, 1, 0 }, "month" },
-	{ { 2010, UINT32_MAX, 1, 0 }, "month" },
-	{ { 2010, 0, 1, 0 }, "month" },
-	{ { 2010, 12, UINT32_MAX, 0 }, "day" },
-	{ { 0, 6, 1, 0 }, "year" },
-	{ { 0, 0, 0, 0 }, "year" },
-	{ { 2010, 6, 1, PB(DATE_PRECISION, DAY) }, NULL },
-	{ { 2010, 6, 0, PB(DATE_PRECISION, DAY) }, "precision" },
-	{ { 2010, 6, 0, PB(DATE_PRECISION, MONTH) }, NULL },
-	{ { 2010, 6, 1, PB(DATE_PRECISION, MONTH) }, "precision" },
-	{ { 2010, 0, 0, PB(DATE_PRECISION, MONTH) }, "precision" },
-	{ { 2010, 0, 0, PB(DATE_PRECISION, YEAR) }, NULL },
-	{ { 2010, 6, 0, PB(DATE_PRECISION, YEAR) }, "precision" },
-	{ { 2010, 6, 1, PB(DATE_PRECISION, APPROXIMATE) }, NULL },
-	{ { 2010, 0, 0, PB(DATE_PRECISION, APPROXIMATE) }, NULL },
+	{{2010, 0, 0, 0}, NULL},
+	{{2010, 6, 0, 0}, NULL},
+	{{2010, 6, 30, 0}, NULL},
+	{{2010, 6, 31, 0}, "day"},
+	{{2012, 2, 29, 0}, NULL},
+	{{2000, 2, 29, 0}, NULL},
+	{{2010, 2, 29, 0}, "day"},
+	{{2100, 2, 29, 0}, "day"},
+	{{2010, 13, 1, 0}, "month"},
+	{{2010, UINT32_MAX, 1, 0}, "month"},
+	{{2010, 0, 1, 0}, "month"},
+	{{2010, 12, UINT32_MAX, 0}, "day"},
+	{{0, 6, 1, 0}, "year"},
+	{{0, 0, 0, 0}, "year"},
+	{{2010, 6, 1, PB(DATE_PRECISION, DAY)}, NULL},
+	{{2010, 6, 0, PB(DATE_PRECISION, DAY)}, "precision"},
+	{{2010, 6, 0, PB(DATE_PRECISION, MONTH)}, NULL},
+	{{2010, 6, 1, PB(DATE_PRECISION, MONTH)}, "precision"},
+	{{2010, 0, 0, PB(DATE_PRECISION, MONTH)}, "precision"},
+	{{2010, 0, 0, PB(DATE_PRECISION, YEAR)}, NULL},
+	{{2010, 6, 0, PB(DATE_PRECISION, YEAR)}, "precision"},
+	{{2010, 6, 1, PB(DATE_PRECISION, APPROXIMATE)}, NULL},
+	{{2010, 0, 0, PB(DATE_PRECISION, APPROXIMATE)}, NULL},
 };
 
 static void whole_dates_are_checked(void **state)
@@ -440,7 +448,7 @@ static void whole_dates_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_OF(dates); i++) {
 		const char *part = NULL;
-		struct field_reason reason = { "" };
+		struct field_reason reason = {""};
 		bool is_valid = field_date_check(&dates[i].date, &part, &reason);
 
 		assert_int_equal(is_valid, dates[i].part == NULL);
