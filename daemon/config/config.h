@@ -1,7 +1,10 @@
 /**
  * @file
  * The node's configuration file (conf/amparod.yaml shows and explains every key) as an immutable
- * struct, every value with its line. Reading it opens no other file; config_check_files() does.
+ * struct, every value with its line. Reading it opens none of the files that it names (users and
+ * groups are looked up); config_check_files() and config_open_file() do.
+ *
+ * Every problem is a line and words that say what to do; callers print "FILE:LINE: WORDS".
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -21,6 +24,9 @@
 #define CONFIG_PEERS_MAX 512
 #define CONFIG_TRUST_MAX 256
 #define CONFIG_LISTEN_MAX 8
+#define CONFIG_MEMBERS_MAX 256 /**< users, and groups, of one role */
+#define CONFIG_PATH_MAX 4095
+#define CONFIG_SOCKET_PATH_MAX 107 /**< sun_path of sockaddr_un */
 #define CONFIG_MESSAGE_MAX 400
 
 /** A path and the line that names it. Relative paths are taken from the file's folder. */
@@ -57,7 +63,10 @@ enum config_role {
 	N_ROLES,
 };
 
-/** Users and groups, by name or number, that have a role on the local socket. */
+/**
+ * Users and groups, by name or number, that have a role on the local socket. Without `roles` in the
+ * file, the daemon's own user and root have all four.
+ */
 struct config_role_members {
 	uid_t *uid;
 	size_t n_uid;
@@ -67,9 +76,9 @@ struct config_role_members {
 
 struct config {
 	struct agency_id agency;
-	struct config_path data;        /**< folder of the database */
+	struct config_path data; /**< folder of the database */
 	struct config_path socket;
-	struct config_path node_key;    /**< 32 bytes in hex; made by --init */
+	struct config_path node_key;	/**< 32 bytes in hex; made by --init */
 	struct config_path last_signed; /**< outside the data folder's backups */
 	struct config_path tls_chain, tls_key, seal_chain, seal_key;
 	struct config_address listen[CONFIG_LISTEN_MAX];
@@ -79,6 +88,7 @@ struct config {
 	struct config_peer *peer;
 	size_t n_peer;
 	struct config_role_members role[N_ROLES];
+	bool has_default_roles; /**< no `roles` in the file: worth a line in the log */
 	enum log_level log_level;
 	char *file; /**< as given, for messages */
 };
@@ -100,16 +110,33 @@ struct config_problem {
  */
 enum err config_parse(const char *file, struct view yaml, struct config **ret,
 		      struct config_problem *ret_problem) WARN_UNUSED;
+
+/** As config_parse(), from the file itself. @retval ERR_CONFIG also when it cannot be read */
+enum err config_load(const char *file, struct config **ret,
+		     struct config_problem *ret_problem) WARN_UNUSED;
+
 void config_free(struct config *c);
 DEFINE_FREEP(struct config, config_free)
 
 /**
  * Look at every file that the configuration names: there, readable, key files for us alone.
  *
- * @param with_state  also the database folder and node key, that --init makes
+ * @param with_state  also what --init or the system makes: node key, folders of database, socket
+ *                    and last_signed
+ * @retval ERR_CONFIG
  */
 enum err config_check_files(const struct config *c, bool with_state,
 			    struct config_problem *ret_problem) WARN_UNUSED;
+
+/**
+ * Open a file that the configuration names, checked on the very descriptor: a regular file, not
+ * empty; with @p is_key owned by this process's user or root and closed to group and others.
+ *
+ * @param[out] ret_fd  read-only, close-on-exec
+ * @retval ERR_CONFIG
+ */
+enum err config_open_file(const struct config_path *path, bool is_key, int *ret_fd,
+			  struct config_problem *ret_problem) WARN_UNUSED;
 
 /** "caseworker", "supervisor", "operator", "auditor". */
 const char *config_role_name(enum config_role r);
