@@ -33,10 +33,14 @@ def enum_constants(root, paths):
 
 
 def switches(text):
-    """(position, body without inner switches) of each switch."""
+    """(position, body without inner switches) of each switch over a plain value.
+
+    What is computed, as `tag & 7`, is a number from elsewhere and not of the enum's type.
+    """
     for match in re.finditer(r"\bswitch\s*\(", text):
         depth, position = 0, text.find("{", match.end())
-        if position < 0:
+        if position < 0 or re.search(r"[&|^+*/%~-](?!>)|<<|>>",
+                                     text[match.end():position].replace("->", ".")):
             continue
         begin = position
         while position < len(text):
@@ -99,8 +103,11 @@ SELF_TEST = [
                  "default: break; } }\n"}, "a default:"),
     ("default, X-macro", {**_LIST, "daemon/link/a.c": "void f(void) { switch (s) {\ncase ERR_BAD:\n"
                           "default:\nbreak; } }\n"}, "a default:"),
+    ("default, member", {**_ENUM, "daemon/link/a.c": "void f(void) { switch (a->b[i].state) { case "
+                         "LINK_OPEN: break; default: break; } }\n"}, "a default:"),
     ("left for later", {"daemon/base/a.c": "/* TO" + "DO: think */\n"}, "TO" + "DO"),
     ("good", {**_ENUM, "daemon/parent/a.c": "/* strcpy(a) */ void f(void) { my_strcpy(a); fexecve(f); "
               "s = \"system(\"; switch (s) { case LINK_OPEN: switch (c) { case 'a': break; "
-              "default: break; } break; } }\n"}, None),
+              "default: break; } break; } switch (t & 7) { case LINK_OPEN: break; default: break; } }"},
+     None),
 ]
