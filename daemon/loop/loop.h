@@ -28,7 +28,7 @@ struct loop_signal;
 
 /** What a watch waits for, as bits. */
 enum loop_interest {
-	LOOP_READ = 1,  /**< readable, or the other side closed, or an error is pending */
+	LOOP_READ = 1,	/**< readable, or the other side closed, or an error is pending */
 	LOOP_WRITE = 2, /**< writable, or an error is pending */
 };
 
@@ -60,7 +60,7 @@ DEFINE_FREEP(struct loop, loop_free)
  */
 enum err loop_run(struct loop *l) WARN_UNUSED;
 
-/** End loop_run() once the callbacks and tasks of this round are done; its next call runs anew. */
+/** End loop_run() once the callbacks and tasks of this round are done, or its next call at once. */
 void loop_stop(struct loop *l);
 
 /**
@@ -72,7 +72,7 @@ void loop_stop(struct loop *l);
  * @retval ERR_NOMEM
  */
 enum err loop_watch_new(struct loop *l, int fd, loop_watch_fn fn, void *arg,
-	struct loop_watch **ret) WARN_UNUSED;
+			struct loop_watch **ret) WARN_UNUSED;
 
 /**
  * Say what to wait for from now on.
@@ -87,8 +87,7 @@ void loop_watch_free(struct loop_watch *w);
 DEFINE_FREEP(struct loop_watch, loop_watch_free)
 
 /** Make a one-shot timer, not armed. @retval ERR_NOMEM */
-enum err loop_timer_new(struct loop *l, loop_fn fn, void *arg, struct loop_timer **ret)
-	WARN_UNUSED;
+enum err loop_timer_new(struct loop *l, loop_fn fn, void *arg, struct loop_timer **ret) WARN_UNUSED;
 
 /**
  * Arm the timer, or move it when it is armed.
@@ -112,7 +111,7 @@ DEFINE_FREEP(struct loop_timer, loop_timer_free)
  * Arrivals before the callback ran may come as one. @retval ERR_IO, ERR_NOMEM
  */
 enum err loop_signal_new(struct loop *l, int signal_number, loop_fn fn, void *arg,
-	struct loop_signal **ret) WARN_UNUSED;
+			 struct loop_signal **ret) WARN_UNUSED;
 
 /** Give the signal its earlier handling back and free; NULL is fine. */
 void loop_signal_free(struct loop_signal *s);
@@ -135,7 +134,7 @@ struct loop_task {
  */
 void loop_defer(struct loop *l, struct loop_task *t, loop_fn fn, void *arg);
 
-/** Take a task back that has not run; fine when it is not queued. */
+/** Take a task of loop_defer() back that has not run; fine when it is not queued. */
 void loop_cancel(struct loop *l, struct loop_task *t);
 
 /**
@@ -143,6 +142,8 @@ void loop_cancel(struct loop *l, struct loop_task *t);
  *
  * @param t   embedded in the object, used for nothing else; it may be gone once @p fn returns
  * @param fn  frees @p obj, and has to loop_cancel() the tasks that the object still has queued
+ *
+ * Nothing happens when the object is handed over already.
  */
 void loop_defer_free(struct loop *l, struct loop_task *t, loop_fn fn, void *obj);
 

@@ -14,7 +14,10 @@
 #include "wire/message.h"
 
 #define FRAME_HEAD_BYTES 4u
-#define FRAME_BODY_MAX (1024u * 1024u) /**< Source: PROTOCOL.md 5 */
+#define FRAME_BODY_MAX (1024u * 1024u) /**< between nodes, on the local socket; PROTOCOL.md 5 */
+/** Between the daemon's own processes: a Relay holds a peer's whole frame and what belongs to it.
+ */
+#define FRAME_RELAY_MAX (FRAME_BODY_MAX + 4096u)
 
 /**
  * Take one frame off the head of @p in.
@@ -22,7 +25,8 @@
  * Leave @p in unchanged unless a whole frame was taken.
  *
  * @param[in,out] in  bytes received so far
- * @param limit       largest body accepted, bytes, 1..FRAME_BODY_MAX
+ * @param limit       largest body accepted, bytes, 1..FRAME_RELAY_MAX; FRAME_BODY_MAX but for
+ *                    the daemon's own processes
  * @param[out] ret    the body, at least 1 byte; set on ERR_OK only
  * @retval ERR_AGAIN  less than a whole frame is buffered
  * @retval ERR_FORMAT the declared length is 0
@@ -42,8 +46,12 @@ enum err frame_take(struct buf *in, size_t limit, struct view *ret) WARN_UNUSED;
  */
 enum err frame_put(struct buf *out, struct view body) WARN_UNUSED;
 
-/** Append a frame that holds one message (struct pb_x *), encoded in place; errors as frame_put(). */
+/** Append a frame that holds one message (struct pb_x *), encoded in place; errors as frame_put().
+ */
 enum err frame_put_message(struct buf *out, const void *message) WARN_UNUSED;
+
+/** The same for the daemon's own processes: up to FRAME_RELAY_MAX bytes. */
+enum err frame_put_relay(struct buf *out, const void *message) WARN_UNUSED;
 
 /**
  * Decode the body of a frame from a peer: a Frame with exactly one field set.

@@ -49,6 +49,145 @@
 #define pb_receipt Amparo__V1__Receipt
 #define PB_RECEIPT_INIT AMPARO__V1__RECEIPT__INIT
 #define pb_receipt_desc amparo__v1__receipt__descriptor
+/* record.proto */
+#define pb_partial_date Amparo__V1__PartialDate
+#define PB_PARTIAL_DATE_INIT AMPARO__V1__PARTIAL_DATE__INIT
+#define pb_partial_date_desc amparo__v1__partial_date__descriptor
+#define pb_name Amparo__V1__Name
+#define PB_NAME_INIT AMPARO__V1__NAME__INIT
+#define pb_name_desc amparo__v1__name__descriptor
+#define pb_name_part Amparo__V1__NamePart
+#define PB_NAME_PART_INIT AMPARO__V1__NAME_PART__INIT
+#define pb_name_part_desc amparo__v1__name_part__descriptor
+#define pb_place Amparo__V1__Place
+#define PB_PLACE_INIT AMPARO__V1__PLACE__INIT
+#define pb_place_desc amparo__v1__place__descriptor
+#define pb_address Amparo__V1__Address
+#define PB_ADDRESS_INIT AMPARO__V1__ADDRESS__INIT
+#define pb_address_desc amparo__v1__address__descriptor
+#define pb_routing Amparo__V1__Routing
+#define PB_ROUTING_INIT AMPARO__V1__ROUTING__INIT
+#define pb_routing_desc amparo__v1__routing__descriptor
+#define pb_victim_record Amparo__V1__VictimRecord
+#define PB_VICTIM_RECORD_INIT AMPARO__V1__VICTIM_RECORD__INIT
+#define pb_victim_record_desc amparo__v1__victim_record__descriptor
+#define pb_age_estimate Amparo__V1__AgeEstimate
+#define PB_AGE_ESTIMATE_INIT AMPARO__V1__AGE_ESTIMATE__INIT
+#define pb_age_estimate_desc amparo__v1__age_estimate__descriptor
+#define pb_identity Amparo__V1__Identity
+#define PB_IDENTITY_INIT AMPARO__V1__IDENTITY__INIT
+#define pb_identity_desc amparo__v1__identity__descriptor
+#define pb_identity_document Amparo__V1__IdentityDocument
+#define PB_IDENTITY_DOCUMENT_INIT AMPARO__V1__IDENTITY_DOCUMENT__INIT
+#define pb_identity_document_desc amparo__v1__identity_document__descriptor
+#define pb_mark Amparo__V1__Mark
+#define PB_MARK_INIT AMPARO__V1__MARK__INIT
+#define pb_mark_desc amparo__v1__mark__descriptor
+#define pb_description Amparo__V1__Description
+#define PB_DESCRIPTION_INIT AMPARO__V1__DESCRIPTION__INIT
+#define pb_description_desc amparo__v1__description__descriptor
+#define pb_caregiver_contact Amparo__V1__CaregiverContact
+#define PB_CAREGIVER_CONTACT_INIT AMPARO__V1__CAREGIVER_CONTACT__INIT
+#define pb_caregiver_contact_desc amparo__v1__caregiver_contact__descriptor
+#define pb_online_account Amparo__V1__OnlineAccount
+#define PB_ONLINE_ACCOUNT_INIT AMPARO__V1__ONLINE_ACCOUNT__INIT
+#define pb_online_account_desc amparo__v1__online_account__descriptor
+#define pb_contact Amparo__V1__Contact
+#define PB_CONTACT_INIT AMPARO__V1__CONTACT__INIT
+#define pb_contact_desc amparo__v1__contact__descriptor
+#define pb_family_member Amparo__V1__FamilyMember
+#define PB_FAMILY_MEMBER_INIT AMPARO__V1__FAMILY_MEMBER__INIT
+#define pb_family_member_desc amparo__v1__family_member__descriptor
+#define pb_family_contact Amparo__V1__FamilyContact
+#define PB_FAMILY_CONTACT_INIT AMPARO__V1__FAMILY_CONTACT__INIT
+#define pb_family_contact_desc amparo__v1__family_contact__descriptor
+#define pb_caregiver Amparo__V1__Caregiver
+#define PB_CAREGIVER_INIT AMPARO__V1__CAREGIVER__INIT
+#define pb_caregiver_desc amparo__v1__caregiver__descriptor
+#define pb_representative Amparo__V1__Representative
+#define PB_REPRESENTATIVE_INIT AMPARO__V1__REPRESENTATIVE__INIT
+#define pb_representative_desc amparo__v1__representative__descriptor
+#define pb_care Amparo__V1__Care
+#define PB_CARE_INIT AMPARO__V1__CARE__INIT
+#define pb_care_desc amparo__v1__care__descriptor
+#define pb_separation Amparo__V1__Separation
+#define PB_SEPARATION_INIT AMPARO__V1__SEPARATION__INIT
+#define pb_separation_desc amparo__v1__separation__descriptor
+#define pb_companion Amparo__V1__Companion
+#define PB_COMPANION_INIT AMPARO__V1__COMPANION__INIT
+#define pb_companion_desc amparo__v1__companion__descriptor
+#define pb_vehicle Amparo__V1__Vehicle
+#define PB_VEHICLE_INIT AMPARO__V1__VEHICLE__INIT
+#define pb_vehicle_desc amparo__v1__vehicle__descriptor
+#define pb_missing Amparo__V1__Missing
+#define PB_MISSING_INIT AMPARO__V1__MISSING__INIT
+#define pb_missing_desc amparo__v1__missing__descriptor
+#define pb_health Amparo__V1__Health
+#define PB_HEALTH_INIT AMPARO__V1__HEALTH__INIT
+#define pb_health_desc amparo__v1__health__descriptor
+#define pb_origin Amparo__V1__Origin
+#define PB_ORIGIN_INIT AMPARO__V1__ORIGIN__INIT
+#define pb_origin_desc amparo__v1__origin__descriptor
+#define pb_views Amparo__V1__Views
+#define PB_VIEWS_INIT AMPARO__V1__VIEWS__INIT
+#define pb_views_desc amparo__v1__views__descriptor
+#define pb_withhold_from Amparo__V1__WithholdFrom
+#define PB_WITHHOLD_FROM_INIT AMPARO__V1__WITHHOLD_FROM__INIT
+#define pb_withhold_from_desc amparo__v1__withhold_from__descriptor
+#define pb_safe_contact Amparo__V1__SafeContact
+#define PB_SAFE_CONTACT_INIT AMPARO__V1__SAFE_CONTACT__INIT
+#define pb_safe_contact_desc amparo__v1__safe_contact__descriptor
+#define pb_safety Amparo__V1__Safety
+#define PB_SAFETY_INIT AMPARO__V1__SAFETY__INIT
+#define pb_safety_desc amparo__v1__safety__descriptor
+#define pb_derived Amparo__V1__Derived
+#define PB_DERIVED_INIT AMPARO__V1__DERIVED__INIT
+#define pb_derived_desc amparo__v1__derived__descriptor
+#define pb_case_record Amparo__V1__CaseRecord
+#define PB_CASE_RECORD_INIT AMPARO__V1__CASE_RECORD__INIT
+#define pb_case_record_desc amparo__v1__case_record__descriptor
+#define pb_case Amparo__V1__Case
+#define PB_CASE_INIT AMPARO__V1__CASE__INIT
+#define pb_case_desc amparo__v1__case__descriptor
+#define pb_previous_incident Amparo__V1__PreviousIncident
+#define PB_PREVIOUS_INCIDENT_INIT AMPARO__V1__PREVIOUS_INCIDENT__INIT
+#define pb_previous_incident_desc amparo__v1__previous_incident__descriptor
+#define pb_route_stop Amparo__V1__RouteStop
+#define PB_ROUTE_STOP_INIT AMPARO__V1__ROUTE_STOP__INIT
+#define pb_route_stop_desc amparo__v1__route_stop__descriptor
+#define pb_online_element Amparo__V1__OnlineElement
+#define PB_ONLINE_ELEMENT_INIT AMPARO__V1__ONLINE_ELEMENT__INIT
+#define pb_online_element_desc amparo__v1__online_element__descriptor
+#define pb_incident Amparo__V1__Incident
+#define PB_INCIDENT_INIT AMPARO__V1__INCIDENT__INIT
+#define pb_incident_desc amparo__v1__incident__descriptor
+#define pb_alleged_offender Amparo__V1__AllegedOffender
+#define PB_ALLEGED_OFFENDER_INIT AMPARO__V1__ALLEGED_OFFENDER__INIT
+#define pb_alleged_offender_desc amparo__v1__alleged_offender__descriptor
+#define pb_service Amparo__V1__Service
+#define PB_SERVICE_INIT AMPARO__V1__SERVICE__INIT
+#define pb_service_desc amparo__v1__service__descriptor
+#define pb_follow_up Amparo__V1__FollowUp
+#define PB_FOLLOW_UP_INIT AMPARO__V1__FOLLOW_UP__INIT
+#define pb_follow_up_desc amparo__v1__follow_up__descriptor
+#define pb_best_interest Amparo__V1__BestInterest
+#define PB_BEST_INTEREST_INIT AMPARO__V1__BEST_INTEREST__INIT
+#define pb_best_interest_desc amparo__v1__best_interest__descriptor
+#define pb_reunification Amparo__V1__Reunification
+#define PB_REUNIFICATION_INIT AMPARO__V1__REUNIFICATION__INIT
+#define pb_reunification_desc amparo__v1__reunification__descriptor
+#define pb_restitution Amparo__V1__Restitution
+#define PB_RESTITUTION_INIT AMPARO__V1__RESTITUTION__INIT
+#define pb_restitution_desc amparo__v1__restitution__descriptor
+#define pb_outcome Amparo__V1__Outcome
+#define PB_OUTCOME_INIT AMPARO__V1__OUTCOME__INIT
+#define pb_outcome_desc amparo__v1__outcome__descriptor
+#define pb_officer Amparo__V1__Officer
+#define PB_OFFICER_INIT AMPARO__V1__OFFICER__INIT
+#define pb_officer_desc amparo__v1__officer__descriptor
+#define pb_provenance Amparo__V1__Provenance
+#define PB_PROVENANCE_INIT AMPARO__V1__PROVENANCE__INIT
+#define pb_provenance_desc amparo__v1__provenance__descriptor
 /* referral.proto */
 #define pb_consent Amparo__V1__Consent
 #define PB_CONSENT_INIT AMPARO__V1__CONSENT__INIT
@@ -252,14 +391,17 @@
 /** Value of an enum: PB(ENTRY_KIND, SEAL) is ENTRY_KIND_SEAL of ledger.proto. */
 #define PB(type, value) AMPARO__V1__##type##__##type##_##value
 
-#define MESSAGE_DEPTH_MAX 8         /**< messages within each other, the root counted */
-#define MESSAGE_FIELDS_MAX 16384    /**< fields of one message, all levels */
-#define MESSAGE_AMPLIFICATION 6     /**< bytes allocated a byte of input, beyond MESSAGE_BASE_BYTES */
+#define MESSAGE_DEPTH_MAX 8	  /**< messages within each other, the root counted */
+#define MESSAGE_BYTES_MAX 1052672 /**< of an encoding: FRAME_RELAY_MAX, the largest frame */
+#define MESSAGE_FIELDS_MAX                                                                         \
+	65536 /**< fields of one message, all levels: 1 MiB of openings has 50,000 */
+#define MESSAGE_WIDTH_MAX 4096	/**< fields of one message, its own level alone */
+#define MESSAGE_AMPLIFICATION 6 /**< bytes allocated a byte of input, beyond MESSAGE_BASE_BYTES */
 #define MESSAGE_BASE_BYTES 65536
 
 /** How strict message_decode() is. */
 enum message_mode {
-	MESSAGE_STRICT,  /**< canonical, no unknown field: everything but what follows */
+	MESSAGE_STRICT,	 /**< canonical, no unknown field: everything but what follows */
 	MESSAGE_LENIENT, /**< unknown fields and enum numbers pass: to read k of a newer entry */
 };
 
@@ -306,7 +448,8 @@ enum err message_encode(const void *message, struct buf *out) WARN_UNUSED;
 
 /**
  * Field number of the one submessage that is set, among the fields numbered @p from and above: the
- * verb of an ApiRequest (from 10), the question of an Ask (from 2), the content of a Frame (from 1).
+ * verb of an ApiRequest (from 10), the question of an Ask (from 2), the content of a Frame (from
+ * 1).
  *
  * @param message   struct pb_x *
  * @param from      singular submessage fields count from this number on

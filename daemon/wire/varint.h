@@ -45,9 +45,9 @@ struct wire_reader {
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t varint;    /**< value of a WIRE_VARINT; otherwise 0 */
-	struct view value;  /**< content of a WIRE_BYTES; the 4 or 8 bytes of a fixed one */
-	struct view whole;  /**< tag, length and value */
+	uint64_t varint;   /**< value of a WIRE_VARINT; otherwise 0 */
+	struct view value; /**< content of a WIRE_BYTES; the 4 or 8 bytes of a fixed one */
+	struct view whole; /**< tag, length and value */
 };
 
 /** A reader over @p v. */
