@@ -75,7 +75,7 @@ SELF_TEST = [
      ":6: b()"),
     ("good", {"daemon/base/a.h": "/** @file A. */\n#define F(a) int a(void);\nstruct a {\n\tint (*f)(int);\n"
               "};\nextern const int x[3];\n/** Open. */\n__attribute__((cold)) int a_open(int (*f)(void));\n"
-              "int a_open_again(int a);\n\nint a_one(void); /**< always 1 */\n"
+              "int a_open_again(int a);\n\n/**\n * Two\n *\n * lines.\n */\nint a_two(void);\nint a_one(void); /**< always 1 */\n"
               "DEFINE_FREEP(struct a, a_free)\n\nvoid a_free(struct a *a);\n\nstatic inline bool a_eq(int a, "
               "int b)\n{\n\treturn a == b;\n}\n/** Shut. */\nvoid a_shut(void);\nstatic inline void "
               "a_freep(struct a **a)\n{\n\ta_free(*a);\n}\n"}, None),

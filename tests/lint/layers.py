@@ -22,7 +22,7 @@ PURE_LIBC = set("""
 assert ctype errno inttypes limits stdalign stdarg stdbool stddef stdint stdio stdlib string time
 """.split())
 PURE_NOT = ("base/log.h",)
-PURE_CALLS = re.compile(r"""\b(
+PURE_CALLS = re.compile(r"""(?<![>.])\b(
     f?printf | v?dprintf | vf?printf | puts | fputs | fputc | putc | putchar | perror
   | f(?:d|re)?open | fclose | fread | fwrite | fgets | fgetc | fscanf | scanf | fseek | fflush
   | getline | tmpfile | remove | rename | unlink | mkdir
@@ -118,6 +118,6 @@ SELF_TEST = [
         "daemon/link/a.c": '#include <sys/socket.h>\n#include "crypto/tls.h"\n#include "link/a.h"\n',
         "daemon/wire/a.c": '#include "ledger.pb-c.h"\n#include <protobuf-c/protobuf-c.h>\n',
         "daemon/ledger/a.c": "/* #include <unistd.h> */ int f(void) { return snprintf(0, 0, "
-                             "\"time(\"); } /* open() */\nint reopen_log(void), time_us;\n",
+                             "\"time(\"); } /* open() */ void g(void) { r->read(r); }\nint reopen_log(void), time_us;\n",
     }, None),
 ]

@@ -37,14 +37,16 @@ _TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])
 def blank(text, keep_doc=False):
     """C text of the same lines without comments, and with empty strings and characters.
 
-    With keep_doc a documentation comment leaves the one character '\\x01' behind.
+    With keep_doc a documentation comment leaves the character '\\x01' where it touches what it
+    is about: at its end, or at its begin if it starts with '/**<'.
     """
     def replace(match):
         token = match.group()
         lines = "\n" * token.count("\n")
         if token[0] in "\"'":
             return token[0] * 2
-        return ("\x01" if keep_doc and token.startswith("/**") else " ") + lines
+        mark = "\x01" if keep_doc and token.startswith("/**") else " "
+        return mark + lines if token.startswith("/**<") else lines + mark
     return _TOKEN.sub(replace, text)
 
 
