@@ -25,6 +25,7 @@ struct peer_row {
 	int64_t held_checkpoint;          /**< received_checkpoint id, 0 = none */
 	uint64_t received_k;              /**< of its chain to us */
 	struct digest received_head;
+	uint64_t receipted_k;             /**< of its chain: our receipts reach to here, <= received_k */
 	uint64_t sent_k;                  /**< newest of our chain to it */
 	struct digest sent_head;
 	uint64_t delivered_k;             /**< moved by its receipts alone */
@@ -65,6 +66,11 @@ enum err received_get_leaf(struct store *s, const struct digest *leaf,
 enum err received_walk(struct store *s, int64_t peer, uint64_t after_k,
 		       enum err (*row)(void *ctx, const struct received_row *row),
 		       void *ctx) WARN_UNUSED;
+
+/** Those of (after_k, to_k] whose status is not 0, k ascending: the exceptions of a receipt. */
+enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t after_k, uint64_t to_k,
+				  enum err (*row)(void *ctx, const struct received_row *row),
+				  void *ctx) WARN_UNUSED;
 
 /** A peer's checkpoint note as received. */
 enum err received_checkpoint_put(struct store *s, int64_t peer, uint64_t size, struct view note,

@@ -71,10 +71,4 @@ enum err opening_walk(struct store *s, const struct digest *manifest,
 		      enum err (*row)(void *ctx, const struct opening_row *row),
 		      void *ctx) WARN_UNUSED;
 
-/** Commitments of an own manifest that were disclosed to a peer (proof of what left). */
-enum err disclosed_put(struct store *s, int64_t peer, const struct digest *manifest,
-		       const struct digest *commitment, uint64_t k) WARN_UNUSED;
-enum err disclosed_has(struct store *s, int64_t peer, const struct digest *manifest,
-		       const struct digest *commitment, bool *ret) WARN_UNUSED;
-
 #endif
