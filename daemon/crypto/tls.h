@@ -17,6 +17,8 @@
 
 #define TLS_ALPN "amparo/1"
 #define TLS_EXPORTER_BYTES 32
+#define TLS_INPUT_MAX (4 << 20)     /**< bytes that tls_input() holds before they are read */
+#define TLS_OUTPUT_HIGH (256 << 10) /**< bytes unsent from which on tls_write() takes no more */
 
 /** What a step came to. */
 enum tls_result {
@@ -32,7 +34,7 @@ enum tls_role {
 	TLS_LISTENER = 2,
 };
 
-/** Our certificate, key and settings, shared by all sessions. */
+/** Our certificate, key and settings, shared by all sessions, which it outlives. */
 struct tls_context;
 
 /** One session. */
@@ -54,19 +56,28 @@ enum err tls_new(struct tls_context *c, enum tls_role role, struct tls **ret) WA
 void tls_free(struct tls *t);
 DEFINE_FREEP(struct tls, tls_free)
 
-/** Hand over bytes that came from the peer; all are taken (bounded by the caller's reads). */
+/**
+ * Hand over bytes that came from the peer; all are taken.
+ *
+ * @retval ERR_LIMIT  more than TLS_INPUT_MAX unread: the caller reads first, then hands over more
+ */
 enum err tls_input(struct tls *t, struct view in) WARN_UNUSED;
 
 /** Bytes to send to the peer; the caller consumes them from the buffer, which belongs to @p t. */
 struct buf *tls_output(struct tls *t);
 
-/** Go on with the handshake. TLS_OK: it stands, and the peer is known. */
+/**
+ * Go on with the handshake. TLS_OK: it stands, and the peer is known.
+ *
+ * A dialler's stands before the listener has judged the dialler's certificate: a refusal comes as
+ * TLS_FAILED of a later tls_read(). After TLS_FAILED tls_output() may hold an alert to send.
+ */
 enum tls_result tls_handshake(struct tls *t);
 
-/** Decrypt up to @p n bytes. TLS_OK with *ret_n > 0. */
+/** Decrypt up to @p n > 0 bytes. TLS_OK with *ret_n > 0; call again until TLS_AGAIN_IN. */
 enum tls_result tls_read(struct tls *t, uint8_t *p, size_t n, size_t *ret_n);
 
-/** Encrypt; all of @p v is taken on TLS_OK. */
+/** Encrypt; all of @p v is taken on TLS_OK, none on TLS_AGAIN_OUT (TLS_OUTPUT_HIGH). */
 enum tls_result tls_write(struct tls *t, struct view v);
 
 /** Say goodbye (close_notify), to be sent by tls_output(). */
