@@ -219,10 +219,7 @@ static enum err set_protocol(SSL_CTX *s)
 	    !SSL_CTX_set_max_early_data(s, 0) || !SSL_CTX_set_recv_max_early_data(s, 0) ||
 	    !SSL_CTX_set_ciphersuites(s, "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:"
 					 "TLS_AES_128_GCM_SHA256") ||
-	    !SSL_CTX_set1_groups_list(s, groups) ||
-	    !SSL_CTX_set1_sigalgs_list(
-		    s, "ECDSA+SHA256:ECDSA+SHA384:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:"
-		       "RSA+SHA256:RSA+SHA384"))
+	    !SSL_CTX_set1_groups_list(s, groups) || !SSL_CTX_set1_sigalgs_list(s, signatures))
 		return err_openssl(ERR_CRYPTO, "TLS settings");
 	SSL_CTX_set_client_hello_cb(s, client_hello, NULL);
 	SSL_CTX_set_alpn_select_cb(s, select_alpn, NULL);
