@@ -9,10 +9,9 @@
  *           (iso-3166-1, iso-639-3, iso-15924)
  *   FORMAT  a rule that a text, a number or bytes must follow (e164, un-locode, month, ...)
  *
- * Every enum of record.proto is here, under its name in snake_case: codelist_find("risk_level").
- * (Enums of the protocol itself: message_enum_code() in "wire/message.h"; the rule is the same.)
- * The tables are generated at build time from record.proto and from Debian's iso-codes package; all
- * are constant and need no set-up.
+ * Every enum of proto/amparo/v1 is here under its name in snake_case: codelist_find("risk_level"),
+ * codelist_find("purpose"). The tables are generated at build time from the .proto files and from
+ * Debian's iso-codes package; all are constant and need no set-up.
  */
 #ifndef WIRE_CODELIST_H
 #define WIRE_CODELIST_H

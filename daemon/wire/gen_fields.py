@@ -3,9 +3,10 @@
 
     gen_fields.py --descriptors SET --fields CSV --iso-codes DIR --output FILE
 
-SET is protoc's descriptor set of record.proto, CSV the table of sensitivities, code lists, limits and
-labels beside it, DIR where Debian's iso-codes has its JSON. Anything in which the two disagree stops
-the build. Standard library only: the few fields needed of descriptor.proto are read by hand.
+SET is protoc's descriptor set of record.proto and, for their enums, of the other files; CSV the
+table of sensitivities, code lists, limits and labels; DIR where Debian's iso-codes has its JSON.
+Anything in which the two disagree stops the build. Standard library only: the few fields needed of
+descriptor.proto are read by hand.
 """
 import argparse
 import csv
@@ -90,15 +91,16 @@ def snake(name):
 
 
 class Schema:
-    """The messages and enums of a descriptor set, by simple name."""
+    """The messages of record.proto and the enums of all files, by simple name."""
 
     def __init__(self, path):
         self.messages = {}
         self.enums = {}
         with open(path, 'rb') as source:
             for proto in wire_all(source.read(), 1):
-                for message in wire_all(proto, 4):
-                    self.add_message(message)
+                if wire_get(proto, 1).decode().rsplit('/', 1)[-1] == 'record.proto':
+                    for message in wire_all(proto, 4):
+                        self.add_message(message)
                 for enum in wire_all(proto, 5):
                     self.add_enum(enum)
 

@@ -37,6 +37,9 @@ static const char *const list_names[] = {
 	"un-locode",
 	"utc-us",
 	"year",
+	"purpose",
+	"tlp",
+	"restriction",
 };
 
 static bool has(const char *list, const char *text)
