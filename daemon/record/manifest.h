@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "crypto/sign.h"
 #include "record/slice.h"
 #include "wire/message.h"
 
@@ -21,37 +22,38 @@
 #define COMMITMENTS_MAX 1024
 #define MANIFEST_BYTES_MAX (40 * 1024)
 
-/** What is sealed beside the commitments. */
+/** What is sealed beside the commitments. The words of restriction H3 stay in the bytes alone. */
 struct manifest_terms {
 	uint8_t record_id[RECORD_ID_BYTES];
-	uint32_t revision;          /**< from 1 */
+	uint32_t revision; /**< from 1 */
 	bool has_previous;
-	struct digest previous;     /**< digest of the manifest of revision - 1 */
-	size_t n_previous;          /**< its commitments; 0 for the first revision */
+	struct digest previous; /**< digest of the manifest of revision - 1 */
+	size_t n_previous;	/**< its commitments; 0 for the first revision */
 	enum record_type type;
 	uint32_t schema_version;
 	struct agency_id originator;
 	uint64_t sealed_at_us;
-	uint64_t retain_until_us;   /**< 0 = not stated */
-	int tlp;                    /**< Tlp of ledger.proto; 0 = not stated */
-	uint32_t restrictions;      /**< bit n set = restriction n */
+	uint64_t retain_until_us; /**< 0 = not stated */
+	int tlp;		  /**< Tlp of ledger.proto; 0 = not stated */
+	uint32_t restrictions;	  /**< bit n set = restriction n */
 };
 
 /** A manifest read back. Borrowed views end with the bytes it was read from. */
 struct manifest {
 	struct manifest_terms terms;
-	struct view commitments;    /**< n x 32, strictly ascending */
+	struct view commitments; /**< n x 32, strictly ascending */
 	size_t n;
 	struct digest digest;
 };
 
-/** commitment = SHA-256("amparo/v1/slice\0" || salt || slice) */
+/** commitment = SHA-256("amparo/v1/slice\0" || salt || slice). */
 struct digest slice_commitment(const uint8_t salt[SLICE_SALT_BYTES], struct view slice);
 
-/** SHA-256("amparo/v1/manifest\0" || bytes) */
+/** SHA-256("amparo/v1/manifest\0" || bytes). */
 struct digest manifest_digest(struct view manifest);
 
-/** How many commitments a manifest of @p n_slices has: 64, 128 ... 1024, at least @p n_previous; 0: too many. */
+/** How many commitments a manifest of @p n_slices has: 64, 128 ... 1024, at least @p n_previous; 0:
+ * too many. */
 size_t manifest_commitment_count(size_t n_slices, size_t n_previous);
 
 /**
@@ -59,16 +61,22 @@ size_t manifest_commitment_count(size_t n_slices, size_t n_previous);
  *
  * @param slices      all slices of the record
  * @param random      n_random bytes: SLICE_SALT_BYTES a slice, then 32 a decoy
- *                    (manifest_random_bytes() says how many); the salts are its beginning, in slice order
+ *                    (manifest_random_bytes() says how many); the salts are its beginning, in slice
+ * order
  * @param[out] out    the manifest's encoding is appended
- * @retval ERR_LIMIT  over COMMITMENTS_MAX slices
+ * @retval ERR_LIMIT    over COMMITMENTS_MAX slices
+ * @retval ERR_INVALID  the terms do not fit each other, no slices, slices of another record type,
+ *                      or another number of random bytes
+ * @retval ERR_CRYPTO   the random bytes repeat themselves
  */
 enum err manifest_make(const struct manifest_terms *terms, const struct slice_set *slices,
 		       const uint8_t *random, size_t n_random, struct buf *out) WARN_UNUSED;
+
+/** Random bytes that manifest_make() wants; 0: too many slices. */
 size_t manifest_random_bytes(size_t n_slices, size_t n_previous);
 
 /**
- * Read a manifest strictly: sizes, order, count, ids.
+ * Read a manifest strictly: sizes, order, count, ids. terms.n_previous is 0: it does not tell.
  *
  * @retval ERR_FORMAT ERR_CANONICAL ERR_TEXT ERR_INVALID ERR_LIMIT
  */
@@ -82,6 +90,7 @@ bool manifest_has(const struct manifest *m, const struct digest *commitment);
  *
  * @param[out] ret_commitment  of salt and slice
  * @retval ERR_PROOF    no such commitment
+ * @retval ERR_INVALID  the salt is not SLICE_SALT_BYTES long
  * others as slice_check()
  */
 enum err manifest_check_opening(const struct manifest *m, struct view salt, struct view slice,
@@ -89,14 +98,20 @@ enum err manifest_check_opening(const struct manifest *m, struct view salt, stru
 				const struct field **ret_unit) WARN_UNUSED;
 
 /**
- * Check a seal: the SEAL entry names this manifest, its inclusion proof and checkpoint hold under the
- * originator's key.
+ * Check a seal: the SEAL entry names this manifest, its inclusion proof and checkpoint hold under
+ * the originator's key.
+ *
+ * Which key is the originator's is the caller's business: pinned, or of seal->chain, which is not
+ * looked at here.
  *
  * @param seal        as received
  * @param originator  must be the manifest's originator and the checkpoint origin's agency
  * @param origin      the originator's pinned origin; NULL: any epoch of it
- * @param key         its seal key
- * @retval ERR_PROOF ERR_SIGNATURE ERR_FORMAT ERR_INVALID
+ * @param key         its seal key; not NULL
+ * @retval ERR_PROOF      another manifest or originator, or the proof does not verify
+ * @retval ERR_SIGNATURE  of the checkpoint
+ * @retval ERR_INVALID    a part is missing, or the entry is no SEAL
+ * others as entry_decode() and checkpoint_read()
  */
 enum err seal_check(const struct pb_seal *seal, const struct manifest *m,
 		    const struct agency_id *originator, const char *origin,

@@ -23,7 +23,10 @@ struct slice {
 	struct view bytes;
 };
 
-/** Slices of one record, in schema order, elements of a repeated field in the order of their bytes. */
+/**
+ * Slices of one record, in schema order, elements of a repeated field in the order of their bytes.
+ * All zero is empty.
+ */
 struct slice_set {
 	enum record_type type;
 	struct slice *slice;
@@ -34,16 +37,17 @@ struct slice_set {
 void slice_set_fini(struct slice_set *s);
 
 /**
- * Check a record's canonical encoding wholly (values, code lists, counts, no empty submessage) and
- * cut it.
+ * Check a whole record's encoding as its author wrote it (values, code lists, counts, no empty
+ * submessage, dates whose parts fit each other) and cut it. Not for a partial record: a date of
+ * which parts are withheld need not fit.
  *
- * @param record        canonical encoding
- * @param[out] ret_path path of the field at fault for a message to people: FIELD_PATH_MAX bytes;
- *                      may be NULL; set on ERR_INVALID; err_words() holds "path: reason"
- * @retval ERR_INVALID  a value is not acceptable, or there are no fields
+ * @param record  canonical encoding, but that elements of a repeated field may stand in any order
+ * @retval ERR_INVALID  a value is not acceptable, or there are no fields; err_words() is
+ *                      "path: reason" and quotes no value
  * @retval ERR_LIMIT    more than SLICES_MAX slices or RECORD_BYTES_MAX bytes
  * @retval ERR_FORMAT ERR_CANONICAL ERR_TEXT  as message_decode()
- * Owner: caller ends *ret with slice_set_fini().
+ *
+ * Owner: caller ends *ret with slice_set_fini(). Bytes are the set's own, not borrowed.
  */
 enum err record_cut(enum record_type type, struct view record, struct slice_set *ret) WARN_UNUSED;
 
@@ -62,8 +66,10 @@ enum err slice_check(enum record_type type, struct view slice,
  * of their bytes.
  *
  * @param slice  n views, each accepted by slice_check(), in any order, no singular unit twice
- * @param out    appended: a record that message_decode() accepts
- * @retval ERR_INVALID  a singular unit twice
+ * @param out    appended: a record that message_decode() accepts; nothing when n is 0
+ * @retval ERR_INVALID  a singular unit twice, or more elements than the schema allows
+ * @retval ERR_LIMIT    n over SLICES_MAX, or the record over RECORD_BYTES_MAX
+ * others as slice_check(), when a slice does not even open
  */
 enum err record_join(enum record_type type, const struct view *slice, size_t n,
 		     struct buf *out) WARN_UNUSED;
