@@ -115,6 +115,7 @@ enum err config_parse(const char *file, struct view yaml, struct config **ret,
 enum err config_load(const char *file, struct config **ret,
 		     struct config_problem *ret_problem) WARN_UNUSED;
 
+/** Free all of it; NULL is fine. */
 void config_free(struct config *c);
 DEFINE_FREEP(struct config, config_free)
 
