@@ -58,14 +58,17 @@ static enum err check_usage(X509 *x, enum cert_purpose purpose)
 
 	if (flags & EXFLAG_INVALID)
 		return err_new(ERR_CERT, "an extension is not well-formed");
-	if (X509_check_ca(x) != 0)
+	/* X509_check_ca() says no to a CA whose keyUsage forbids it to certify */
+	if ((flags & EXFLAG_CA) || X509_check_ca(x) != 0)
 		return err_new(ERR_CERT, "it is a CA's certificate");
 	if (at < 0 || !X509_EXTENSION_get_critical(X509_get_ext(x, at)))
 		return err_new(ERR_CERT, "keyUsage is absent or not critical");
 	switch (purpose) {
 	case CERT_TLS:
-		if (usage != KU_DIGITAL_SIGNATURE)
-			return err_new(ERR_CERT, "TLS: keyUsage must be digitalSignature alone");
+		/* SPIFFE allows the two others, which TLS 1.3 has no use for */
+		if ((usage & ~(uint32_t)(KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT)) !=
+		    KU_DIGITAL_SIGNATURE)
+			return err_new(ERR_CERT, "TLS: keyUsage must be digitalSignature");
 		if ((extended & tls) != tls || (extended & XKU_ANYEKU))
 			return err_new(ERR_CERT,
 				       "TLS: extKeyUsage must be serverAuth and clientAuth");

@@ -8,7 +8,8 @@
  * one URI SAN that agency_id_parse() accepts and whose domain is the anchor's, positive serial of at
  * most 20 bytes, P-256 (TLS) or Ed25519 (seal), and by purpose:
  *
- *   TLS   keyUsage digitalSignature alone; extKeyUsage serverAuth and clientAuth, never anyEKU
+ *   TLS   keyUsage digitalSignature, besides it keyEncipherment and keyAgreement at most;
+ *         extKeyUsage serverAuth and clientAuth, never anyEKU
  *   seal  keyUsage contentCommitment alone; no extKeyUsage serverAuth, clientAuth or anyEKU
  *
  * Source: DESIGN.md 4, RFC 5280, SPIFFE X509-SVID.
