@@ -366,9 +366,6 @@
 #define PB_STATUS_ROW_INIT AMPARO__V1__STATUS_ROW__INIT
 #define pb_status_row_desc amparo__v1__status_row__descriptor
 /* process.proto */
-#define pb_named_bytes Amparo__V1__NamedBytes
-#define PB_NAMED_BYTES_INIT AMPARO__V1__NAMED_BYTES__INIT
-#define pb_named_bytes_desc amparo__v1__named_bytes__descriptor
 #define pb_peer_setup Amparo__V1__PeerSetup
 #define PB_PEER_SETUP_INIT AMPARO__V1__PEER_SETUP__INIT
 #define pb_peer_setup_desc amparo__v1__peer_setup__descriptor

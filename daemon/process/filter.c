@@ -1,0 +1,113 @@
+#include "process/filter.h"
+
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "base/own.h"
+
+static const struct filter_rule common[] = {
+	/* the descriptors that it has */
+	{.call = SYS_read},
+	{.call = SYS_write},
+	{.call = SYS_readv},
+	{.call = SYS_writev},
+	{.call = SYS_recvfrom},
+	{.call = SYS_sendto},
+	{.call = SYS_close},
+	{.call = SYS_fcntl},
+	{.call = SYS_shutdown},
+	{.call = SYS_getsockopt},
+	{.call = SYS_accept4},
+	/* the loop */
+	{.call = SYS_epoll_wait},
+	{.call = SYS_epoll_pwait},
+	{.call = SYS_epoll_pwait2},
+	{.call = SYS_epoll_ctl},
+	{.call = SYS_poll},
+	{.call = SYS_clock_gettime},
+	{.call = SYS_clock_getres},
+	{.call = SYS_gettimeofday},
+	{.call = SYS_time},
+	{.call = SYS_getrandom},
+	/* memory, never executable */
+	{.call = SYS_brk},
+	{.call = SYS_mmap, .arg = {{.index = 2, .mask = PROT_EXEC, .value = 0}}},
+	{.call = SYS_mprotect, .arg = {{.index = 2, .mask = PROT_EXEC, .value = 0}}},
+	{.call = SYS_munmap},
+	{.call = SYS_mremap},
+	{.call = SYS_madvise},
+	{.call = SYS_mlock},
+	{.call = SYS_munlock},
+	{.call = SYS_futex},
+	/* an assertion's end: abort() */
+	{.call = SYS_rt_sigprocmask},
+	{.call = SYS_rt_sigaction},
+	{.call = SYS_rt_sigreturn},
+	{.call = SYS_restart_syscall},
+	{.call = SYS_getpid},
+	{.call = SYS_gettid},
+	{.call = SYS_tgkill},
+	{.call = SYS_exit},
+	{.call = SYS_exit_group},
+};
+
+#ifdef AMPARO_SANITIZED
+
+enum err filter_install(const struct filter_rule *rule, size_t n)
+{
+	(void)rule;
+	log_line(LOG_WARN, "built with sanitizers: no seccomp filter calls=%zu",
+		 ARRAY_LEN(common) + n);
+	return ERR_OK;
+}
+
+#else
+
+static void filter_freep(scmp_filter_ctx *p)
+{
+	seccomp_release(*p);
+}
+
+static int add(scmp_filter_ctx filter, const struct filter_rule *r)
+{
+	struct scmp_arg_cmp cmp[2];
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(r->arg); i++)
+		if (r->arg[i].mask)
+			cmp[n++] = (struct scmp_arg_cmp){
+				.arg = r->arg[i].index,
+				.op = SCMP_CMP_MASKED_EQ,
+				.datum_a = r->arg[i].mask,
+				.datum_b = r->arg[i].value,
+			};
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->call, n, cmp);
+}
+
+enum err filter_install(const struct filter_rule *rule, size_t n)
+{
+	CLEANUP(filter_freep) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int result = 0;
+
+	if (!filter)
+		return err_new(ERR_NOMEM, "seccomp filter");
+	if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
+		return err_new(ERR_IO, "seccomp filter");
+	/* A balanced tree: the hot calls of the vault are not all at the head of a list. */
+	if (seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0)
+		return err_new(ERR_IO, "seccomp filter");
+	for (size_t i = 0; !result && i < ARRAY_LEN(common); i++)
+		result = add(filter, &common[i]);
+	for (size_t i = 0; !result && i < n; i++)
+		result = add(filter, &rule[i]);
+	if (result)
+		return err_new(ERR_IO, "seccomp rule: error %d", -result);
+	result = seccomp_load(filter);
+	if (result)
+		return err_new(ERR_IO, "the kernel refused the seccomp filter: error %d", -result);
+	return ERR_OK;
+}
+
+#endif
