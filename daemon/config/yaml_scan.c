@@ -51,7 +51,8 @@ enum err yaml_begin(yaml_parser_t *parser, struct view in, struct yaml_problem *
 	}
 	/* Named, or a byte-order mark would turn it into UTF-16. */
 	yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(parser, in.p, in.n);
+	/* libyaml asserts that there is an address, even of nothing */
+	yaml_parser_set_input_string(parser, in.n > 0 ? in.p : (const uint8_t *)"", in.n);
 	return ERR_OK;
 }
 
