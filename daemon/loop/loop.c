@@ -163,7 +163,8 @@ enum err loop_run(struct loop *l)
 	ASSERT(!l->running);
 	while (!l->is_stopping) {
 		bool is_pending = l->tasks.first || l->frees.first;
-		int r = event_base_loop(l->base, is_pending ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+		int r = event_base_loop(l->base,
+					is_pending ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
 
 		if (r < 0)
 			return err_new(ERR_IO, "epoll failed");

@@ -40,7 +40,6 @@ static void *budget_alloc(void *data, size_t n)
 	return p;
 }
 
-/* What it gave is what free() takes: so that message_free() needs no allocator. */
 static void budget_free(void *data, void *p)
 {
 	(void)data;
@@ -110,7 +109,10 @@ enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,
 
 void message_free(void *message)
 {
-	protobuf_c_message_free_unpacked(message, NULL);
+	/* Freeing asks the allocator for nothing and does not look at its budget. */
+	ProtobufCAllocator allocator = { .alloc = budget_alloc, .free = budget_free };
+
+	protobuf_c_message_free_unpacked(message, &allocator);
 }
 
 size_t message_size(const void *message)
