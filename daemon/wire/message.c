@@ -110,7 +110,7 @@ enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,
 void message_free(void *message)
 {
 	/* Freeing asks the allocator for nothing and does not look at its budget. */
-	ProtobufCAllocator allocator = { .alloc = budget_alloc, .free = budget_free };
+	ProtobufCAllocator allocator = {.alloc = budget_alloc, .free = budget_free};
 
 	protobuf_c_message_free_unpacked(message, &allocator);
 }

@@ -444,8 +444,9 @@ static void free_in_own_callback_aborts(void **state)
 	assert_true(child >= 0);
 	if (child == 0) {
 		const struct rlimit none = {0};
+		const struct sigaction usual = {.sa_handler = SIG_DFL};
 
-		(void)signal(SIGABRT, SIG_DFL);
+		(void)sigaction(SIGABRT, &usual, NULL);
 		(void)setrlimit(RLIMIT_CORE, &none);
 		(void)!freopen("/dev/null", "w", stderr);
 		_exit(loop_run(f->loop) == ERR_OK ? 0 : 1);
