@@ -66,7 +66,7 @@ static bool presence_fits(enum presence p, bool has)
 
 static enum err check_kind(const struct entry *entry)
 {
-	const struct kind_row *row = find_kind(entry->kind);
+	const struct kind_row *row = find_kind((int)entry->kind);
 	bool has_addressee = entry->addressee.n_text > 0;
 
 	if (!row)
