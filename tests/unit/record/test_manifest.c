@@ -14,7 +14,7 @@ static const char sex[] = "{\"type\":\"VictimRecord\",\"identity\":{\"sex\":\"fe
 static int setup(void **state)
 {
 	(void)state;
-	return crypto_init();
+	return crypto_init() ? -1 : 0;
 }
 
 static int teardown(void **state)
