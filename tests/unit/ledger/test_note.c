@@ -226,7 +226,6 @@ static void test_every_byte(void **state)
 /* append a line of a key that nobody knows */
 static void add_stranger(struct buf *note, unsigned number)
 {
-	CLEANUP(buf_fini) struct buf line = {0};
 	uint8_t bytes[5] = {(uint8_t)number, 1, 2, 3, 4};
 
 	assert_int_equal(buf_printf(note, "\xe2\x80\x94 stranger-%u ", number), ERR_OK);
