@@ -53,9 +53,9 @@
 #define LINK_STALL_MS 60000u /**< output waits and the peer takes none of it */
 #define LINK_CLOSING_MS 5000u
 
-#define LINK_INPUT_MAX 65536u /**< bytes of one link_input() */
-#define LINK_HANDSHAKE_BYTES_MAX 131072u /**< from a peer before TLS stands */
-#define LINK_GREETING_FRAME_MAX 65536u /**< body of the frame before link_admit() */
+#define LINK_INPUT_MAX 65536u		     /**< bytes of one link_input() */
+#define LINK_HANDSHAKE_BYTES_MAX 131072u     /**< from a peer before TLS stands */
+#define LINK_GREETING_FRAME_MAX 65536u	     /**< body of the frame before link_admit() */
 #define LINK_OUTPUT_MAX (2u * 1024u * 1024u) /**< bytes of frames that wait to be sent */
 
 enum link_state {
@@ -175,6 +175,7 @@ enum err link_tick(struct link *l, uint64_t mono_ms) WARN_UNUSED;
 /** Bits of enum link_want. */
 unsigned link_wants(const struct link *l);
 
+/** Where it stands. */
 enum link_state link_state(const struct link *l);
 
 /** Name of a state for logs: "handshake" ... Static. */
@@ -183,6 +184,7 @@ const char *link_state_name(enum link_state state);
 /** Why the link ended: ERR_OK while it lives, or when either side closed properly. */
 enum err link_error(const struct link *l);
 
+/** As given to link_new(). */
 enum tls_role link_role(const struct link *l);
 
 /** Whose TLS certificate the peer showed, borrowed; NULL in HANDSHAKE (also if that failed). */

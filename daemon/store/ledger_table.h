@@ -13,24 +13,30 @@
 /** One entry's row. Views are borrowed. */
 struct entry_row {
 	uint64_t index;
-	struct view entry;   /**< exact bytes */
+	struct view entry; /**< exact bytes */
 	struct digest leaf;
-	int64_t peer;        /**< peer_row.id, 0 = unaddressed */
-	uint64_t k;          /**< 0 = unaddressed */
+	int64_t peer; /**< peer_row.id, 0 = unaddressed */
+	uint64_t k;   /**< 0 = unaddressed */
 	bool has_body;
 	uint8_t body_blob[STORE_ID_BYTES];
 	bool has_local;
 	uint8_t local_blob[STORE_ID_BYTES];
 };
 
+/**
+ * Append. @retval ERR_EXISTS  index, leaf or (peer, k) is there. @retval ERR_INVALID  index is not
+ * the next, or a number is over INT64_MAX (so in all functions of this folder).
+ */
 enum err entry_put(struct store *s, const struct entry_row *row) WARN_UNUSED;
 /** @retval ERR_NOT_FOUND */
 enum err entry_get(struct store *s, uint64_t index, struct entry_row *ret) WARN_UNUSED;
 enum err entry_get_k(struct store *s, int64_t peer, uint64_t k, struct entry_row *ret) WARN_UNUSED;
-enum err entry_get_leaf(struct store *s, const struct digest *leaf, struct entry_row *ret) WARN_UNUSED;
+enum err entry_get_leaf(struct store *s, const struct digest *leaf,
+			struct entry_row *ret) WARN_UNUSED;
 /** Number of entries: index of the newest + 1. */
 enum err entry_count(struct store *s, uint64_t *ret) WARN_UNUSED;
-/** Leaf hashes of [from, from + n), n >= 1, into @p ret (n digests). ERR_NOT_FOUND when one is missing. */
+/** Leaf hashes of [from, from + n), n >= 1, into @p ret (n digests). ERR_NOT_FOUND when one is
+ * missing. */
 enum err entry_leaves(struct store *s, uint64_t from, size_t n, struct digest *ret) WARN_UNUSED;
 /** Walk rows from @p from, index ascending. */
 enum err entry_walk(struct store *s, uint64_t from,
@@ -40,7 +46,10 @@ enum err entry_walk_peer(struct store *s, int64_t peer, uint64_t after_k,
 			 enum err (*row)(void *ctx, const struct entry_row *row),
 			 void *ctx) WARN_UNUSED;
 
-/** A full tile: TILE_WIDTH hashes and the node over them. */
+/**
+ * A full tile: TILE_WIDTH hashes and the node over them. @retval ERR_EXISTS  it is there.
+ * @retval ERR_INVALID  not the next of its level
+ */
 enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
 		  const struct digest hashes[TILE_WIDTH], const struct digest *node) WARN_UNUSED;
 enum err tile_get(struct store *s, unsigned tile_level, uint64_t n,
@@ -57,18 +66,19 @@ enum err own_checkpoint_get(struct store *s, uint64_t *ret_size, struct buf *out
 
 /** What a blob holds; part of its associated data. */
 enum blob_kind {
-	BLOB_BODY = 1,   /**< u8 salt[32], then the body */
-	BLOB_LOCAL = 2,  /**< u8 salt[32], then the local part */
+	BLOB_BODY = 1,	  /**< u8 salt[32], then the body */
+	BLOB_LOCAL = 2,	  /**< u8 salt[32], then the local part */
 	BLOB_OPENING = 3, /**< u8 salt[32], then the slice: one received opening */
-	BLOB_RECORD = 4, /**< an own record's canonical encoding */
-	BLOB_SALTS = 5,  /**< the salts of its slices, in slice order */
-	BLOB_LABEL = 6,  /**< its local reference */
-	BLOB_REASON = 7, /**< free text of a status */
+	BLOB_RECORD = 4,  /**< an own record's canonical encoding */
+	BLOB_SALTS = 5,	  /**< the salts of its slices, in slice order */
+	BLOB_LABEL = 6,	  /**< its local reference */
+	BLOB_REASON = 7,  /**< free text of a status */
 };
 
+/** @retval ERR_EXISTS  the id is there */
 enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		  struct view wrapped_key, struct view cipher) WARN_UNUSED;
-/** Both appended; kind checked. @retval ERR_NOT_FOUND  erased, or never there */
+/** Both appended, or neither. @retval ERR_NOT_FOUND  erased, never there, or of another kind */
 enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		  struct buf *out_wrapped_key, struct buf *out_cipher) WARN_UNUSED;
 /** Delete key and ciphertext. ERR_NOT_FOUND when there is none. */

@@ -15,26 +15,26 @@
 struct peer_row {
 	int64_t id; /**< 0 until peer_put() gives one */
 	struct agency_id agency;
-	bool pinned;                      /**< origin and seal_key are set */
+	bool pinned; /**< origin and seal_key are set */
 	char origin[PEER_ORIGIN_MAX + 1];
 	uint8_t seal_key[32];
 	uint64_t pinned_us;
-	bool stopped;                     /**< an incident waits for the operator */
-	uint64_t held_size;               /**< newest checkpoint of the peer: its size, root; 0 = none */
+	bool stopped;	    /**< an incident waits for the operator */
+	uint64_t held_size; /**< newest checkpoint of the peer: its size, root; 0 = none */
 	struct digest held_root;
-	int64_t held_checkpoint;          /**< received_checkpoint id, 0 = none */
-	uint64_t received_k;              /**< of its chain to us */
+	int64_t held_checkpoint; /**< received_checkpoint id, 0 = none */
+	uint64_t received_k;	 /**< of its chain to us */
 	struct digest received_head;
-	uint64_t receipted_k;             /**< of its chain: our receipts reach to here, <= received_k */
-	uint64_t sent_k;                  /**< newest of our chain to it */
+	uint64_t receipted_k; /**< of its chain: our receipts reach to here, <= received_k */
+	uint64_t sent_k;      /**< newest of our chain to it */
 	struct digest sent_head;
-	uint64_t delivered_k;             /**< moved by its receipts alone */
+	uint64_t delivered_k; /**< moved by its receipts alone */
 	uint64_t n_refused;
 	uint64_t last_contact_us;
 	char last_error[PEER_ERROR_MAX + 1];
 };
 
-/** Insert (id 0) or update; sets row->id. */
+/** Insert (id 0; ERR_EXISTS: this agency is there) or update (ERR_NOT_FOUND); sets row->id. */
 enum err peer_put(struct store *s, struct peer_row *row) WARN_UNUSED;
 enum err peer_walk(struct store *s, enum err (*row)(void *ctx, const struct peer_row *row),
 		   void *ctx) WARN_UNUSED;
@@ -47,22 +47,26 @@ enum err peer_chain_put(struct store *s, int64_t peer, struct view chain_der,
 struct received_row {
 	int64_t peer;
 	uint64_t k;
-	uint64_t index;       /**< in the sender's tree */
-	struct view entry;    /**< exact bytes */
+	uint64_t index;	   /**< in the sender's tree */
+	struct view entry; /**< exact bytes */
 	struct digest leaf;
 	bool has_body;
 	uint8_t body_blob[STORE_ID_BYTES];
-	int status;           /**< 0 accepted, else ExceptionStatus */
-	int reason;           /**< RefusalReason or 0 */
-	int64_t checkpoint;   /**< received_checkpoint id */
-	struct view proof;    /**< inclusion proof, n x 32 */
+	int status;	    /**< 0 accepted, else ExceptionStatus */
+	int reason;	    /**< RefusalReason or 0 */
+	int64_t checkpoint; /**< received_checkpoint id */
+	struct view proof;  /**< inclusion proof, n x 32 */
 	uint64_t time_us;
 };
 
+/** @retval ERR_EXISTS  this k of the peer is there */
 enum err received_put(struct store *s, const struct received_row *row) WARN_UNUSED;
-enum err received_get(struct store *s, int64_t peer, uint64_t k, struct received_row *ret) WARN_UNUSED;
+/** @retval ERR_NOT_FOUND */
+enum err received_get(struct store *s, int64_t peer, uint64_t k,
+		      struct received_row *ret) WARN_UNUSED;
 enum err received_get_leaf(struct store *s, const struct digest *leaf,
 			   struct received_row *ret) WARN_UNUSED;
+/** Walk the items of one peer with k > @p after_k, k ascending. */
 enum err received_walk(struct store *s, int64_t peer, uint64_t after_k,
 		       enum err (*row)(void *ctx, const struct received_row *row),
 		       void *ctx) WARN_UNUSED;
@@ -77,7 +81,7 @@ enum err received_checkpoint_put(struct store *s, int64_t peer, uint64_t size, s
 				 int64_t *ret_id) WARN_UNUSED;
 enum err received_checkpoint_get(struct store *s, int64_t id, struct buf *out_note) WARN_UNUSED;
 
-/** What a peer's receipt said of an entry of ours that it did not take. */
+/** What a peer's receipt said of an entry of ours that it did not take. ERR_EXISTS: told before. */
 enum err refusal_put(struct store *s, int64_t peer, uint64_t k, int status, int reason) WARN_UNUSED;
 /** ERR_NOT_FOUND: it was taken, or not yet receipted. */
 enum err refusal_get(struct store *s, int64_t peer, uint64_t k, int *ret_status,

@@ -24,6 +24,7 @@ struct record_row {
 	uint64_t time_us;
 };
 
+/** @retval ERR_EXISTS  a revision as new is there, or the manifest */
 enum err record_put(struct store *s, const struct record_row *row) WARN_UNUSED;
 /** The newest revision. @retval ERR_NOT_FOUND */
 enum err record_get(struct store *s, const uint8_t id[STORE_RECORD_ID_BYTES],
@@ -43,7 +44,7 @@ struct manifest_row {
 	struct view seal;     /**< borrowed */
 };
 
-/** ERR_OK also when it is there already with the same bytes. */
+/** ERR_OK also when it is there already with the same bytes; the first seal is kept. */
 enum err manifest_put(struct store *s, const struct manifest_row *row) WARN_UNUSED;
 enum err manifest_get(struct store *s, const struct digest *digest,
 		      struct manifest_row *ret) WARN_UNUSED;
@@ -55,7 +56,7 @@ struct opening_row {
 	const char *path; /**< of the unit; borrowed */
 	bool is_singular;
 	int64_t peer;
-	uint64_t k;       /**< of the item that brought it */
+	uint64_t k; /**< of the item that brought it */
 	uint8_t blob[STORE_ID_BYTES];
 };
 

@@ -1,7 +1,7 @@
 /**
  * @file
- * Tables of referrals, their history, agreements and adoptions. Nothing personal stands in a column.
- * Rules: store/store.h.
+ * Tables of referrals, their history, agreements and adoptions. Nothing personal stands in a
+ * column. Rules: store/store.h.
  */
 #ifndef STORE_REFERRAL_TABLE_H
 #define STORE_REFERRAL_TABLE_H
@@ -10,10 +10,10 @@
 
 /** Where one referral stands. */
 struct referral_row {
-	struct digest leaf;       /**< of its REFERRAL entry: its id */
+	struct digest leaf; /**< of its REFERRAL entry: its id */
 	bool is_incoming;
 	int64_t peer;
-	uint64_t k;               /**< in the chain of the side that sent it */
+	uint64_t k; /**< in the chain of the side that sent it */
 	struct digest manifest;
 	bool has_manifest;
 	uint8_t record_id[16];
@@ -21,21 +21,22 @@ struct referral_row {
 	int purpose;
 	int type;
 	int urgency;
-	int state;                /**< ReferralState */
-	int state_before;         /**< before our own newest change; 0 = no change of ours */
-	uint64_t our_change_k;    /**< k of that change in our chain; 0 = none */
+	int state;	       /**< ReferralState */
+	int state_before;      /**< before our own newest change; 0 = no change of ours */
+	uint64_t our_change_k; /**< k of that change in our chain; 0 = none */
 	bool has_consent;
 	bool opened;
 	uint64_t n_disclosed;
 	uint64_t time_us;
-	uint64_t reply_by_us;     /**< 0 = none */
-	uint64_t expires_us;      /**< 0 = none */
+	uint64_t reply_by_us; /**< 0 = none */
+	uint64_t expires_us;  /**< 0 = none */
 };
 
 /** Insert or replace by leaf. */
 enum err referral_put(struct store *s, const struct referral_row *row) WARN_UNUSED;
 /** @retval ERR_NOT_FOUND */
-enum err referral_get(struct store *s, const struct digest *leaf, struct referral_row *ret) WARN_UNUSED;
+enum err referral_get(struct store *s, const struct digest *leaf,
+		      struct referral_row *ret) WARN_UNUSED;
 /**
  * By a beginning of the leaf hash.
  *
@@ -51,21 +52,23 @@ enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct 
 /** One change of state, or reading, of a referral. */
 struct status_row {
 	struct digest referral;
-	struct digest leaf;      /**< of the STATUS entry */
+	struct digest leaf; /**< of the STATUS entry */
 	bool is_incoming;
 	uint64_t k;
 	uint64_t time_us;
-	int state;               /**< 0 = opened only */
+	int state; /**< 0 = opened only */
 	bool opened;
-	int refused;             /**< RefusalReason when it took no effect, or 0 */
+	int refused; /**< RefusalReason when it took no effect, or 0 */
 	bool has_reason;
 	uint8_t reason_blob[STORE_ID_BYTES];
 };
 
+/** Append to the history of a referral. */
 enum err status_put(struct store *s, const struct status_row *row) WARN_UNUSED;
 /** In the order written here. */
 enum err status_walk(struct store *s, const struct digest *referral,
-		     enum err (*row)(void *ctx, const struct status_row *row), void *ctx) WARN_UNUSED;
+		     enum err (*row)(void *ctx, const struct status_row *row),
+		     void *ctx) WARN_UNUSED;
 
 /** The exact bytes of an agreement's file. ERR_OK when it is there already. */
 enum err agreement_put(struct store *s, const struct digest *digest, struct view file) WARN_UNUSED;
@@ -79,11 +82,11 @@ enum err agreement_walk(struct store *s,
 struct adoption_row {
 	int64_t peer;
 	struct digest digest;
-	uint64_t our_k;          /**< ADOPT in our chain to the peer */
-	uint64_t their_k;        /**< ADOPT in the peer's chain to us */
+	uint64_t our_k;	  /**< ADOPT in our chain to the peer */
+	uint64_t their_k; /**< ADOPT in the peer's chain to us */
 	uint64_t our_withdraw_k;
 	uint64_t their_withdraw_k;
-	char their_name[101];    /**< as their ADOPT says it */
+	char their_name[101]; /**< as their ADOPT says it */
 };
 
 /** Insert or replace by (peer, digest). */

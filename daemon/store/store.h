@@ -9,11 +9,12 @@
  *
  * Rules of every function in this folder:
  * - outside of a transaction only reads are allowed;
- * - ERR_STORAGE: SQLite failed (its words are in err_detail()); ERR_NOMEM; ERR_NOT_FOUND where said;
+ * - ERR_STORAGE: SQLite failed (its words are in err_detail()); ERR_NOMEM; ERR_NOT_FOUND where
+ * said;
  * - `struct view` results are borrowed from the statement and valid until the next call of the same
  *   function, unless an out-buffer is taken; callers copy what they keep;
- * - a row callback returns ERR_OK to go on, anything else ends the walk and is returned; it may call
- *   other functions of the store, not the one that walks.
+ * - a row callback returns ERR_OK to go on, anything else ends the walk and is returned; it may
+ * call other functions of the store, not the one that walks.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -33,9 +34,16 @@
 
 struct store;
 
+/**
+ * Configure SQLite for this process. store_open() calls it; who registers a VFS calls it before.
+ *
+ * @retval ERR_STORAGE  SQLite was started before
+ */
+enum err store_init(void) WARN_UNUSED;
+
 struct store_options {
 	const char *path;   /**< of the database file */
-	bool create;        /**< make it (must not exist); else it must exist */
+	bool create;	    /**< make it (must not exist); else it must exist */
 	unsigned page_size; /**< 0 = 16384; tests of bit rot use 512 */
 	const char *vfs;    /**< NULL = default; simulation gives its own */
 };
@@ -43,7 +51,7 @@ struct store_options {
 /**
  * Open, check and migrate.
  *
- * @retval ERR_NOT_FOUND  no such file and not create
+ * @retval ERR_NOT_FOUND  no such file (an empty one is none) and not create, or no such folder
  * @retval ERR_EXISTS     create, and the file is there
  * @retval ERR_VERSION    made by a newer amparod
  * @retval ERR_STORAGE    cannot be opened, is in use by another process, or is damaged
@@ -54,14 +62,22 @@ DEFINE_FREEP(struct store, store_close)
 
 enum err store_begin(struct store *s) WARN_UNUSED;  /**< BEGIN IMMEDIATE */
 enum err store_commit(struct store *s) WARN_UNUSED; /**< durable when it returns ERR_OK */
-void store_rollback(struct store *s);               /**< no-op outside a transaction */
+void store_rollback(struct store *s);		    /**< no-op outside a transaction */
 
 /**
- * One bounded PASSIVE WAL checkpoint step, between turns.
+ * One bounded PASSIVE WAL checkpoint step, between turns: nothing until 2 MiB wait in the WAL, so
+ * that its two syncs are shared by some turns; call it after each commit.
  *
  * @param[out] ret_more  true when there is more to move
  */
 enum err store_wal_step(struct store *s, bool *ret_more) WARN_UNUSED;
+
+/**
+ * Check the structure of the whole file. store_open() does so with files of up to 64 MiB.
+ *
+ * @retval ERR_STORAGE  damaged
+ */
+enum err store_check(struct store *s) WARN_UNUSED;
 
 /** TRUNCATE checkpoint: after an erasure, so that no old bytes stay in the WAL. */
 enum err store_wal_truncate(struct store *s) WARN_UNUSED;

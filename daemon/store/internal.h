@@ -1,0 +1,191 @@
+/**
+ * @file
+ * What the files of store/ share: the connection, cached statements, values in and out of rows.
+ *
+ * A statement is prepared once a store and kept in its slot. A query is one use of it: values are
+ * bound in the order of its parameters and read in the order of its columns, and the first mistake
+ * is kept until it is asked for, so that a row reads as a list. query_end() (by CLEANUP) always
+ * resets the statement and drops its bindings: no read is left open at a commit.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+/** One slot a statement. */
+enum statement {
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_META_GET,
+	ST_META_PUT,
+	ST_ENTRY_PUT,
+	ST_ENTRY_GET,
+	ST_ENTRY_GET_K,
+	ST_ENTRY_GET_LEAF,
+	ST_ENTRY_COUNT,
+	ST_ENTRY_LEAVES,
+	ST_ENTRY_WALK,
+	ST_ENTRY_WALK_PEER,
+	ST_TILE_PUT,
+	ST_TILE_GET,
+	ST_TILE_GET_NODE,
+	ST_TILE_COUNT,
+	ST_OWN_CHECKPOINT_PUT,
+	ST_OWN_CHECKPOINT_GET,
+	ST_BLOB_PUT,
+	ST_BLOB_GET,
+	ST_BLOB_ERASE,
+	ST_PEER_INSERT,
+	ST_PEER_UPDATE,
+	ST_PEER_WALK,
+	ST_PEER_CHAIN_PUT,
+	ST_RECEIVED_PUT,
+	ST_RECEIVED_GET,
+	ST_RECEIVED_GET_LEAF,
+	ST_RECEIVED_WALK,
+	ST_RECEIVED_WALK_EXCEPTIONS,
+	ST_RECEIVED_CHECKPOINT_PUT,
+	ST_RECEIVED_CHECKPOINT_GET,
+	ST_REFUSAL_PUT,
+	ST_REFUSAL_GET,
+	ST_INCIDENT_PUT,
+	ST_INCIDENT_COUNT,
+	ST_RECORD_NEW,
+	ST_REVISION_PUT,
+	ST_RECORD_GET,
+	ST_RECORD_GET_MANIFEST,
+	ST_RECORD_WALK,
+	ST_RECORD_COUNT,
+	ST_MANIFEST_PUT,
+	ST_MANIFEST_GET,
+	ST_OPENING_PUT,
+	ST_OPENING_GET,
+	ST_OPENING_HAS_PATH,
+	ST_OPENING_WALK,
+	ST_REFERRAL_PUT,
+	ST_REFERRAL_GET,
+	ST_REFERRAL_FIND,
+	ST_REFERRAL_WALK,
+	ST_STATUS_PUT,
+	ST_STATUS_WALK,
+	ST_AGREEMENT_PUT,
+	ST_AGREEMENT_GET,
+	ST_AGREEMENT_WALK,
+	ST_ADOPTION_PUT,
+	ST_ADOPTION_GET,
+	ST_ADOPTION_WALK,
+	ST_ADOPTION_WALK_PEER,
+	N_STATEMENTS,
+};
+
+struct slot {
+	sqlite3_stmt *stmt; /**< NULL until first used */
+	struct buf row;	    /**< copy of the row that the last query_get() found */
+	bool is_busy;
+};
+
+struct store {
+	sqlite3 *db;
+	struct slot slots[N_STATEMENTS];
+	unsigned n_busy; /**< slots in use */
+	int64_t page_bytes;
+	uint64_t n_wal_pages; /**< in the WAL after the newest commit */
+	bool in_transaction;
+	bool failed; /**< a storage error is final */
+};
+
+/** One use of a statement. */
+struct query {
+	struct store *store;
+	struct slot *slot;
+	int parameter; /**< bound so far */
+	int column;    /**< read so far */
+	bool keeps;    /**< views are copied to the slot, to outlive the statement's reset */
+	enum err e;    /**< first mistake */
+};
+
+/** What @p rc of SQLite means; ERR_EXISTS for a key that is there. Notes SQLite's words. */
+enum err store_error(struct store *s, int rc, const char *what);
+
+/**
+ * Begin to use a statement; follow with CLEANUP(query_end) on @p ret from its declaration, where it
+ * is all zero.
+ *
+ * @param sql  its text, the same in each call
+ * @retval ERR_STATE  it is a write, and there is no transaction
+ */
+enum err query_begin(struct store *s, enum statement id, const char *sql,
+		     struct query *ret) WARN_UNUSED;
+
+/** Reset, drop the bindings, free the slot; a query that never began is fine. */
+void query_end(struct query *q);
+
+/** Bind the next parameter. Borrowed until query_end(). */
+void query_bind_u64(struct query *q, uint64_t v); /**< ERR_INVALID over INT64_MAX */
+void query_bind_i64(struct query *q, int64_t v);
+void query_bind_view(struct query *q, struct view v);
+void query_bind_bytes(struct query *q, const void *p, size_t n);
+void query_bind_digest(struct query *q, const struct digest *d);
+void query_bind_text(struct query *q, const char *text);
+/** NULL when not @p has. */
+void query_bind_if(struct query *q, bool has, const void *p, size_t n);
+/** NULL for 0. */
+void query_bind_ref(struct query *q, int64_t id);
+
+/** Next row. *ret_row false: there is none (more). */
+enum err query_step(struct query *q, bool *ret_row) WARN_UNUSED;
+
+/** The one row, whose views are good until the statement's next use; ERR_NOT_FOUND: none. */
+enum err query_get(struct query *q) WARN_UNUSED;
+
+/** Run a write. @p ret_n rows changed, may be NULL. */
+enum err query_run(struct query *q, int *ret_n) WARN_UNUSED;
+
+/** Read the next column; a type or length that cannot be notes ERR_STORAGE and gives zero. */
+uint64_t query_u64(struct query *q);
+int64_t query_i64(struct query *q);
+int query_int(struct query *q);
+bool query_bool(struct query *q);
+struct view query_view(struct query *q);
+void query_bytes(struct query *q, void *ret, size_t n);
+void query_digest(struct query *q, struct digest *ret);
+/** Text with its ending NUL, borrowed as a view is. */
+const char *query_text(struct query *q);
+/** Text into @p ret of @p cap bytes with the NUL; NULL gives "". */
+void query_text_into(struct query *q, char *ret, size_t cap);
+/** False and zeros for NULL. */
+bool query_if(struct query *q, void *ret, size_t n);
+/** 0 for NULL. */
+int64_t query_ref(struct query *q);
+
+/** The first mistake of reading. */
+enum err query_error(const struct query *q) WARN_UNUSED;
+
+/** One migration: SQL that leads from the version before to the next, in parts; NULL after them. */
+struct migration {
+	const char *sql[8];
+};
+
+/** The schema's history; version n is after n migrations. Only ever appended to. */
+extern const struct migration schema_migrations[];
+extern const size_t n_schema_migrations;
+
+/**
+ * Bring the database to version @p n, each step in a transaction of its own.
+ *
+ * @param is_new  the file has just been made; else it must bear our mark
+ * @retval ERR_VERSION  made by a newer amparod
+ * @retval ERR_STORAGE  not a database of amparod
+ */
+enum err schema_migrate(struct store *s, const struct migration *migrations, size_t n,
+			bool is_new) WARN_UNUSED;
+
+/** Run SQL that gives no rows. */
+enum err store_exec(struct store *s, const char *sql) WARN_UNUSED;
+
+/** First column of the first row of @p sql as an integer. */
+enum err store_pragma_i64(struct store *s, const char *sql, int64_t *ret) WARN_UNUSED;
+
+#endif

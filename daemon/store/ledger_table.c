@@ -1,0 +1,389 @@
+#include "store/ledger_table.h"
+
+#include "store/internal.h"
+
+#define ENTRY_COLUMNS "idx, bytes, leaf, peer, k, body_blob, local_blob"
+
+static enum err entry_read(struct query *q, struct entry_row *ret)
+{
+	struct entry_row row;
+
+	row.index = query_u64(q);
+	row.entry = query_view(q);
+	query_digest(q, &row.leaf);
+	row.peer = query_ref(q);
+	row.k = query_u64(q);
+	row.has_body = query_if(q, row.body_blob, sizeof(row.body_blob));
+	row.has_local = query_if(q, row.local_blob, sizeof(row.local_blob));
+	if (q->e)
+		return err_trace(q->e);
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err entry_put(struct store *s, const struct entry_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e;
+
+	e = entry_count(s, &n);
+	if (e)
+		return err_trace(e);
+	if (row->index < n)
+		return err_new(ERR_EXISTS, "the ledger has an entry at %llu",
+			       (unsigned long long)row->index);
+	if (row->index > n)
+		return err_new(ERR_INVALID, "the ledger's next entry is %llu",
+			       (unsigned long long)n);
+	e = query_begin(s, ST_ENTRY_PUT,
+			"INSERT INTO entry (" ENTRY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, row->index);
+	query_bind_view(&q, row->entry);
+	query_bind_digest(&q, &row->leaf);
+	query_bind_ref(&q, row->peer);
+	query_bind_u64(&q, row->k);
+	query_bind_if(&q, row->has_body, row->body_blob, sizeof(row->body_blob));
+	query_bind_if(&q, row->has_local, row->local_blob, sizeof(row->local_blob));
+	return query_run(&q, NULL);
+}
+
+static enum err entry_get_one(struct query *q, struct entry_row *ret)
+{
+	enum err e = query_get(q);
+
+	return e ? err_trace(e) : entry_read(q, ret);
+}
+
+enum err entry_get(struct store *s, uint64_t index, struct entry_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_GET, "SELECT " ENTRY_COLUMNS " FROM entry WHERE idx = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, index);
+	return entry_get_one(&q, ret);
+}
+
+enum err entry_get_k(struct store *s, int64_t peer, uint64_t k, struct entry_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_GET_K,
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE peer = ? AND k = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_u64(&q, k);
+	return entry_get_one(&q, ret);
+}
+
+enum err entry_get_leaf(struct store *s, const struct digest *leaf, struct entry_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_GET_LEAF, "SELECT " ENTRY_COLUMNS " FROM entry WHERE leaf = ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, leaf);
+	return entry_get_one(&q, ret);
+}
+
+enum err entry_count(struct store *s, uint64_t *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_COUNT,
+			"SELECT ifnull((SELECT idx + 1 FROM entry ORDER BY idx DESC LIMIT 1), 0)",
+			&q);
+	if (!e)
+		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	n = query_u64(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = n;
+	return ERR_OK;
+}
+
+enum err entry_leaves(struct store *s, uint64_t from, size_t n, struct digest *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	bool has_row;
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_LEAVES,
+			"SELECT idx, leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, from);
+	query_bind_u64(&q, n);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t index;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		index = has_row ? query_u64(&q) : UINT64_MAX;
+		if (index != from + i)
+			return err_new(ERR_NOT_FOUND, "the ledger has no entry at %llu",
+				       (unsigned long long)(from + i));
+		query_digest(&q, &ret[i]);
+	}
+	return query_error(&q);
+}
+
+/* Give each row of a query to the caller's function. */
+static enum err entry_each(struct query *q, enum err (*row)(void *ctx, const struct entry_row *row),
+			   void *ctx)
+{
+	for (;;) {
+		struct entry_row r;
+		bool has_row;
+		enum err e = query_step(q, &has_row);
+
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = entry_read(q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
+enum err entry_walk(struct store *s, uint64_t from,
+		    enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_WALK,
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE idx >= ? ORDER BY idx", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, from);
+	return entry_each(&q, row, ctx);
+}
+
+enum err entry_walk_peer(struct store *s, int64_t peer, uint64_t after_k,
+			 enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ENTRY_WALK_PEER,
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE peer = ? AND k > ? ORDER BY k",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_u64(&q, after_k);
+	return entry_each(&q, row, ctx);
+}
+
+enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
+		  const struct digest hashes[TILE_WIDTH], const struct digest *node)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t count;
+	enum err e;
+
+	e = tile_count(s, tile_level, &count);
+	if (e)
+		return err_trace(e);
+	if (n != count)
+		return err_new(n < count ? ERR_EXISTS : ERR_INVALID,
+			       "the next tile of level %u is %llu", tile_level,
+			       (unsigned long long)count);
+	e = query_begin(s, ST_TILE_PUT,
+			"INSERT INTO tile (level, n, node, hashes) VALUES (?, ?, ?, ?)", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, tile_level);
+	query_bind_u64(&q, n);
+	query_bind_digest(&q, node);
+	query_bind_bytes(&q, hashes, TILE_WIDTH * sizeof(*hashes));
+	return query_run(&q, NULL);
+}
+
+enum err tile_get(struct store *s, unsigned tile_level, uint64_t n, struct digest ret[TILE_WIDTH])
+{
+	CLEANUP(query_end) struct query q = {0};
+	bool has_row;
+	enum err e;
+
+	e = query_begin(s, ST_TILE_GET, "SELECT hashes FROM tile WHERE level = ? AND n = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, tile_level);
+	query_bind_u64(&q, n);
+	e = query_step(&q, &has_row);
+	if (e)
+		return err_trace(e);
+	if (!has_row)
+		return err_new(ERR_NOT_FOUND, "no tile %llu of level %u", (unsigned long long)n,
+			       tile_level);
+	query_bytes(&q, ret, TILE_WIDTH * sizeof(*ret));
+	return query_error(&q);
+}
+
+enum err tile_get_node(struct store *s, unsigned tile_level, uint64_t n, struct digest *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct digest d;
+	enum err e;
+
+	e = query_begin(s, ST_TILE_GET_NODE, "SELECT node FROM tile WHERE level = ? AND n = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, tile_level);
+	query_bind_u64(&q, n);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	query_digest(&q, &d);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = d;
+	return ERR_OK;
+}
+
+enum err tile_count(struct store *s, unsigned tile_level, uint64_t *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e;
+
+	e = query_begin(s, ST_TILE_COUNT,
+			"SELECT ifnull((SELECT n + 1 FROM tile WHERE level = ?"
+			"  ORDER BY n DESC LIMIT 1), 0)",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, tile_level);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	n = query_u64(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = n;
+	return ERR_OK;
+}
+
+enum err own_checkpoint_put(struct store *s, uint64_t size, struct view note)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(
+		s, ST_OWN_CHECKPOINT_PUT,
+		"INSERT INTO own_checkpoint (id, size, note) VALUES (1, ?, ?)"
+		" ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note",
+		&q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, size);
+	query_bind_view(&q, note);
+	return query_run(&q, NULL);
+}
+
+enum err own_checkpoint_get(struct store *s, uint64_t *ret_size, struct buf *out_note)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct view note;
+	uint64_t size;
+	enum err e;
+
+	e = query_begin(s, ST_OWN_CHECKPOINT_GET,
+			"SELECT size, note FROM own_checkpoint WHERE id = 1", &q);
+	if (!e)
+		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	size = query_u64(&q);
+	note = query_view(&q);
+	e = query_error(&q);
+	if (!e)
+		e = buf_put_view(out_note, note);
+	if (e)
+		return err_trace(e);
+	*ret_size = size;
+	return ERR_OK;
+}
+
+enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
+		  struct view wrapped_key, struct view cipher)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_BLOB_PUT,
+			"INSERT INTO blob (id, kind, wrapped_key, cipher) VALUES (?, ?, ?, ?)", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	query_bind_i64(&q, kind);
+	query_bind_view(&q, wrapped_key);
+	query_bind_view(&q, cipher);
+	return query_run(&q, NULL);
+}
+
+enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
+		  struct buf *out_wrapped_key, struct buf *out_cipher)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct view key, cipher;
+	bool has_row;
+	uint8_t *to;
+	enum err e;
+
+	e = query_begin(s, ST_BLOB_GET,
+			"SELECT wrapped_key, cipher FROM blob WHERE id = ? AND kind = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	query_bind_i64(&q, kind);
+	e = query_step(&q, &has_row);
+	if (e)
+		return err_trace(e);
+	if (!has_row)
+		return err_new(ERR_NOT_FOUND, "no such blob: it is erased, or never was");
+	key = query_view(&q);
+	cipher = query_view(&q);
+	e = query_error(&q);
+	if (!e)
+		e = buf_reserve(out_cipher, cipher.n, &to);
+	if (!e)
+		e = buf_put_view(out_wrapped_key, key);
+	return e ? err_trace(e) : buf_put_view(out_cipher, cipher);
+}
+
+enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES])
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+	int n;
+
+	e = query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE id = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	e = query_run(&q, &n);
+	if (e)
+		return err_trace(e);
+	return n ? ERR_OK : err_new(ERR_NOT_FOUND, "no such blob: it is erased, or never was");
+}

@@ -1,0 +1,317 @@
+#include "store/record_table.h"
+
+#include "store/internal.h"
+
+#define REVISION_COLUMNS                                                                           \
+	"record.id, revision.revision, revision.type, revision.manifest, revision.seal_index, "    \
+	"revision.record_blob, revision.salts_blob, revision.label_blob, revision.time_us"
+#define NEWEST                                                                                     \
+	" FROM record JOIN revision ON revision.record = record.num"                               \
+	" AND revision.revision = record.newest"
+
+static enum err record_read(struct query *q, struct record_row *ret)
+{
+	struct record_row row;
+	uint64_t revision;
+
+	query_bytes(q, row.id, sizeof(row.id));
+	revision = query_u64(q);
+	row.revision = (uint32_t)revision;
+	row.type = query_int(q);
+	query_digest(q, &row.manifest);
+	row.seal_index = query_u64(q);
+	query_bytes(q, row.record_blob, sizeof(row.record_blob));
+	query_bytes(q, row.salts_blob, sizeof(row.salts_blob));
+	query_bytes(q, row.label_blob, sizeof(row.label_blob));
+	row.time_us = query_u64(q);
+	if (q->e)
+		return err_trace(q->e);
+	if (revision > UINT32_MAX)
+		return err_new(ERR_STORAGE, "a damaged row: revision out of range");
+	*ret = row;
+	return ERR_OK;
+}
+
+/* Make the record, or raise its newest revision; 0 rows when there is one as new. */
+static enum err record_raise(struct store *s, const struct record_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+	int n;
+
+	e = query_begin(s, ST_RECORD_NEW,
+			"INSERT INTO record (id, newest) VALUES (?, ?)"
+			" ON CONFLICT (id) DO UPDATE SET newest = excluded.newest"
+			" WHERE excluded.newest > newest",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, row->id, sizeof(row->id));
+	query_bind_u64(&q, row->revision);
+	e = query_run(&q, &n);
+	if (e)
+		return err_trace(e);
+	return n ? ERR_OK : err_new(ERR_EXISTS, "the record has revision %u", row->revision);
+}
+
+enum err record_put(struct store *s, const struct record_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = record_raise(s, row);
+	if (e)
+		return err_trace(e);
+	e = query_begin(s, ST_REVISION_PUT,
+			"INSERT INTO revision (record, revision, type, manifest, seal_index,"
+			"  record_blob, salts_blob, label_blob, time_us)"
+			" VALUES ((SELECT num FROM record WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, row->id, sizeof(row->id));
+	query_bind_u64(&q, row->revision);
+	query_bind_i64(&q, row->type);
+	query_bind_digest(&q, &row->manifest);
+	query_bind_u64(&q, row->seal_index);
+	query_bind_bytes(&q, row->record_blob, sizeof(row->record_blob));
+	query_bind_bytes(&q, row->salts_blob, sizeof(row->salts_blob));
+	query_bind_bytes(&q, row->label_blob, sizeof(row->label_blob));
+	query_bind_u64(&q, row->time_us);
+	return query_run(&q, NULL);
+}
+
+enum err record_get(struct store *s, const uint8_t id[STORE_RECORD_ID_BYTES],
+		    struct record_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_RECORD_GET, "SELECT " REVISION_COLUMNS NEWEST " WHERE record.id = ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, id, STORE_RECORD_ID_BYTES);
+	e = query_get(&q);
+	return e ? err_trace(e) : record_read(&q, ret);
+}
+
+enum err record_get_manifest(struct store *s, const struct digest *manifest, struct record_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_RECORD_GET_MANIFEST,
+			"SELECT " REVISION_COLUMNS " FROM revision JOIN record"
+			" ON record.num = revision.record WHERE revision.manifest = ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, manifest);
+	e = query_get(&q);
+	return e ? err_trace(e) : record_read(&q, ret);
+}
+
+enum err record_walk(struct store *s, enum err (*row)(void *ctx, const struct record_row *row),
+		     void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_RECORD_WALK, "SELECT " REVISION_COLUMNS NEWEST " ORDER BY record.num",
+			&q);
+	if (e)
+		return err_trace(e);
+	for (;;) {
+		struct record_row r;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = record_read(&q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
+enum err record_count(struct store *s, uint64_t *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e;
+
+	/* No record is ever deleted (its blobs are), so the newest number is their count. */
+	e = query_begin(s, ST_RECORD_COUNT,
+			"SELECT ifnull((SELECT num FROM record ORDER BY num DESC LIMIT 1), 0)", &q);
+	if (!e)
+		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	n = query_u64(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = n;
+	return ERR_OK;
+}
+
+enum err manifest_put(struct store *s, const struct manifest_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct manifest_row held;
+	enum err e;
+
+	e = manifest_get(s, &row->digest, &held);
+	if (!e) {
+		if (!view_eq(held.manifest, row->manifest))
+			return err_new(ERR_EXISTS, "another manifest has this digest");
+		return ERR_OK;
+	}
+	if (e != ERR_NOT_FOUND)
+		return err_trace(e);
+	e = query_begin(s, ST_MANIFEST_PUT,
+			"INSERT INTO manifest (digest, peer, bytes, seal) VALUES (?, ?, ?, ?)", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, &row->digest);
+	query_bind_ref(&q, row->peer);
+	query_bind_view(&q, row->manifest);
+	query_bind_view(&q, row->seal);
+	return query_run(&q, NULL);
+}
+
+enum err manifest_get(struct store *s, const struct digest *digest, struct manifest_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct manifest_row row;
+	enum err e;
+
+	e = query_begin(s, ST_MANIFEST_GET,
+			"SELECT digest, peer, bytes, seal FROM manifest WHERE digest = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, digest);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	query_digest(&q, &row.digest);
+	row.peer = query_ref(&q);
+	row.manifest = query_view(&q);
+	row.seal = query_view(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = row;
+	return ERR_OK;
+}
+
+#define OPENING_COLUMNS "manifest, commitment, path, is_singular, peer, k, blob"
+
+enum err opening_put(struct store *s, const struct opening_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_OPENING_PUT,
+			"INSERT INTO opening (" OPENING_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, &row->manifest);
+	query_bind_digest(&q, &row->commitment);
+	query_bind_text(&q, row->path);
+	query_bind_i64(&q, row->is_singular);
+	query_bind_i64(&q, row->peer);
+	query_bind_u64(&q, row->k);
+	query_bind_bytes(&q, row->blob, sizeof(row->blob));
+	return query_run(&q, NULL);
+}
+
+static enum err opening_read(struct query *q, struct opening_row *ret)
+{
+	struct opening_row row;
+
+	query_digest(q, &row.manifest);
+	query_digest(q, &row.commitment);
+	row.path = query_text(q);
+	row.is_singular = query_bool(q);
+	row.peer = query_i64(q);
+	row.k = query_u64(q);
+	query_bytes(q, row.blob, sizeof(row.blob));
+	if (q->e)
+		return err_trace(q->e);
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err opening_get(struct store *s, const struct digest *manifest,
+		     const struct digest *commitment, struct opening_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_OPENING_GET,
+			"SELECT " OPENING_COLUMNS
+			" FROM opening WHERE manifest = ? AND commitment = ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, manifest);
+	query_bind_digest(&q, commitment);
+	e = query_get(&q);
+	return e ? err_trace(e) : opening_read(&q, ret);
+}
+
+enum err opening_has_path(struct store *s, const struct digest *manifest, const char *path,
+			  bool *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	bool has_row;
+	enum err e;
+
+	e = query_begin(s, ST_OPENING_HAS_PATH,
+			"SELECT 1 FROM opening WHERE manifest = ? AND path = ? AND is_singular = 1",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, manifest);
+	query_bind_text(&q, path);
+	e = query_step(&q, &has_row);
+	if (e)
+		return err_trace(e);
+	*ret = has_row;
+	return ERR_OK;
+}
+
+enum err opening_walk(struct store *s, const struct digest *manifest,
+		      enum err (*row)(void *ctx, const struct opening_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_OPENING_WALK,
+			"SELECT " OPENING_COLUMNS
+			" FROM opening WHERE manifest = ? ORDER BY commitment",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, manifest);
+	for (;;) {
+		struct opening_row r;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = opening_read(&q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}

@@ -1,0 +1,394 @@
+#include "store/referral_table.h"
+
+#include "store/internal.h"
+
+#define REFERRAL_COLUMNS                                                                           \
+	"leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, urgency, "     \
+	"state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "           \
+	"reply_by_us, expires_us"
+
+static void referral_bind(struct query *q, const struct referral_row *row)
+{
+	query_bind_digest(q, &row->leaf);
+	query_bind_i64(q, row->is_incoming);
+	query_bind_i64(q, row->peer);
+	query_bind_u64(q, row->k);
+	query_bind_if(q, row->has_manifest, row->manifest.b, sizeof(row->manifest.b));
+	query_bind_bytes(q, row->record_id, sizeof(row->record_id));
+	query_bind_digest(q, &row->agreement);
+	query_bind_i64(q, row->purpose);
+	query_bind_i64(q, row->type);
+	query_bind_i64(q, row->urgency);
+	query_bind_i64(q, row->state);
+	query_bind_i64(q, row->state_before);
+	query_bind_u64(q, row->our_change_k);
+	query_bind_i64(q, row->has_consent);
+	query_bind_i64(q, row->opened);
+	query_bind_u64(q, row->n_disclosed);
+	query_bind_u64(q, row->time_us);
+	query_bind_u64(q, row->reply_by_us);
+	query_bind_u64(q, row->expires_us);
+}
+
+static enum err referral_read(struct query *q, struct referral_row *ret)
+{
+	struct referral_row row;
+
+	query_digest(q, &row.leaf);
+	row.is_incoming = query_bool(q);
+	row.peer = query_i64(q);
+	row.k = query_u64(q);
+	row.has_manifest = query_if(q, row.manifest.b, sizeof(row.manifest.b));
+	query_bytes(q, row.record_id, sizeof(row.record_id));
+	query_digest(q, &row.agreement);
+	row.purpose = query_int(q);
+	row.type = query_int(q);
+	row.urgency = query_int(q);
+	row.state = query_int(q);
+	row.state_before = query_int(q);
+	row.our_change_k = query_u64(q);
+	row.has_consent = query_bool(q);
+	row.opened = query_bool(q);
+	row.n_disclosed = query_u64(q);
+	row.time_us = query_u64(q);
+	row.reply_by_us = query_u64(q);
+	row.expires_us = query_u64(q);
+	if (q->e)
+		return err_trace(q->e);
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err referral_put(struct store *s, const struct referral_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_REFERRAL_PUT,
+			"INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			" ON CONFLICT (leaf) DO UPDATE SET is_incoming = excluded.is_incoming,"
+			"  peer = excluded.peer, k = excluded.k, manifest = excluded.manifest,"
+			"  record_id = excluded.record_id, agreement = excluded.agreement,"
+			"  purpose = excluded.purpose, type = excluded.type,"
+			"  urgency = excluded.urgency, state = excluded.state,"
+			"  state_before = excluded.state_before,"
+			"  our_change_k = excluded.our_change_k,"
+			"  has_consent = excluded.has_consent, opened = excluded.opened,"
+			"  n_disclosed = excluded.n_disclosed, time_us = excluded.time_us,"
+			"  reply_by_us = excluded.reply_by_us, expires_us = excluded.expires_us",
+			&q);
+	if (e)
+		return err_trace(e);
+	referral_bind(&q, row);
+	return query_run(&q, NULL);
+}
+
+enum err referral_get(struct store *s, const struct digest *leaf, struct referral_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_REFERRAL_GET,
+			"SELECT " REFERRAL_COLUMNS " FROM referral WHERE leaf = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, leaf);
+	e = query_get(&q);
+	return e ? err_trace(e) : referral_read(&q, ret);
+}
+
+enum err referral_find(struct store *s, struct view prefix, struct referral_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct digest low, high;
+	struct referral_row row;
+	bool has_row;
+	enum err e;
+
+	if (prefix.n == 0 || prefix.n > DIGEST_BYTES)
+		return err_new(ERR_INVALID, "a beginning of 1 to 32 bytes is needed");
+	memset(low.b, 0, sizeof(low.b));
+	memset(high.b, 0xff, sizeof(high.b));
+	memcpy(low.b, prefix.p, prefix.n);
+	memcpy(high.b, prefix.p, prefix.n);
+	e = query_begin(s, ST_REFERRAL_FIND,
+			"SELECT " REFERRAL_COLUMNS
+			" FROM referral WHERE leaf >= ? AND leaf <= ? LIMIT 2",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, &low);
+	query_bind_digest(&q, &high);
+	e = query_step(&q, &has_row);
+	if (e)
+		return err_trace(e);
+	if (!has_row)
+		return err_new(ERR_NOT_FOUND, "no referral begins so");
+	e = referral_read(&q, &row);
+	if (!e)
+		e = query_step(&q, &has_row);
+	if (e)
+		return err_trace(e);
+	if (has_row)
+		return err_new(ERR_EXISTS, "more than one referral begins so");
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
+		       void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_REFERRAL_WALK,
+			"SELECT " REFERRAL_COLUMNS " FROM referral ORDER BY num DESC", &q);
+	if (e)
+		return err_trace(e);
+	for (;;) {
+		struct referral_row r;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = referral_read(&q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
+#define STATUS_COLUMNS                                                                             \
+	"referral, leaf, is_incoming, k, time_us, state, opened, refused, reason_blob"
+
+enum err status_put(struct store *s, const struct status_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(
+		s, ST_STATUS_PUT,
+		"INSERT INTO status (" STATUS_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, &row->referral);
+	query_bind_digest(&q, &row->leaf);
+	query_bind_i64(&q, row->is_incoming);
+	query_bind_u64(&q, row->k);
+	query_bind_u64(&q, row->time_us);
+	query_bind_i64(&q, row->state);
+	query_bind_i64(&q, row->opened);
+	query_bind_i64(&q, row->refused);
+	query_bind_if(&q, row->has_reason, row->reason_blob, sizeof(row->reason_blob));
+	return query_run(&q, NULL);
+}
+
+static enum err status_read(struct query *q, struct status_row *row)
+{
+	query_digest(q, &row->referral);
+	query_digest(q, &row->leaf);
+	row->is_incoming = query_bool(q);
+	row->k = query_u64(q);
+	row->time_us = query_u64(q);
+	row->state = query_int(q);
+	row->opened = query_bool(q);
+	row->refused = query_int(q);
+	row->has_reason = query_if(q, row->reason_blob, sizeof(row->reason_blob));
+	return query_error(q);
+}
+
+enum err status_walk(struct store *s, const struct digest *referral,
+		     enum err (*row)(void *ctx, const struct status_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_STATUS_WALK,
+			"SELECT " STATUS_COLUMNS " FROM status WHERE referral = ? ORDER BY num",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, referral);
+	for (;;) {
+		struct status_row r;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = status_read(&q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
+enum err agreement_put(struct store *s, const struct digest *digest, struct view file)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	/* The digest is of the file, so the same digest is the same file. */
+	e = query_begin(s, ST_AGREEMENT_PUT,
+			"INSERT INTO agreement (digest, file) VALUES (?, ?) ON CONFLICT DO NOTHING",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, digest);
+	query_bind_view(&q, file);
+	return query_run(&q, NULL);
+}
+
+enum err agreement_get(struct store *s, const struct digest *digest, struct buf *out)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct view file;
+	enum err e;
+
+	e = query_begin(s, ST_AGREEMENT_GET, "SELECT file FROM agreement WHERE digest = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, digest);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	file = query_view(&q);
+	e = query_error(&q);
+	return e ? err_trace(e) : buf_put_view(out, file);
+}
+
+enum err agreement_walk(struct store *s,
+			enum err (*row)(void *ctx, const struct digest *digest, struct view file),
+			void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_AGREEMENT_WALK, "SELECT digest, file FROM agreement ORDER BY num",
+			&q);
+	if (e)
+		return err_trace(e);
+	for (;;) {
+		struct digest digest;
+		struct view file;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		query_digest(&q, &digest);
+		file = query_view(&q);
+		e = query_error(&q);
+		if (!e)
+			e = row(ctx, &digest, file);
+		if (e)
+			return err_trace(e);
+	}
+}
+
+#define ADOPTION_COLUMNS                                                                           \
+	"peer, digest, our_k, their_k, our_withdraw_k, their_withdraw_k, their_name"
+
+enum err adoption_put(struct store *s, const struct adoption_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ADOPTION_PUT,
+			"INSERT INTO adoption (" ADOPTION_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)"
+			" ON CONFLICT (peer, digest) DO UPDATE SET our_k = excluded.our_k,"
+			"  their_k = excluded.their_k, our_withdraw_k = excluded.our_withdraw_k,"
+			"  their_withdraw_k = excluded.their_withdraw_k,"
+			"  their_name = excluded.their_name",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, row->peer);
+	query_bind_digest(&q, &row->digest);
+	query_bind_u64(&q, row->our_k);
+	query_bind_u64(&q, row->their_k);
+	query_bind_u64(&q, row->our_withdraw_k);
+	query_bind_u64(&q, row->their_withdraw_k);
+	query_bind_text(&q, row->their_name);
+	return query_run(&q, NULL);
+}
+
+static enum err adoption_read(struct query *q, struct adoption_row *ret)
+{
+	struct adoption_row row;
+
+	row.peer = query_i64(q);
+	query_digest(q, &row.digest);
+	row.our_k = query_u64(q);
+	row.their_k = query_u64(q);
+	row.our_withdraw_k = query_u64(q);
+	row.their_withdraw_k = query_u64(q);
+	query_text_into(q, row.their_name, sizeof(row.their_name));
+	if (q->e)
+		return err_trace(q->e);
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err adoption_get(struct store *s, int64_t peer, const struct digest *digest,
+		      struct adoption_row *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ADOPTION_GET,
+			"SELECT " ADOPTION_COLUMNS " FROM adoption WHERE peer = ? AND digest = ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_digest(&q, digest);
+	e = query_get(&q);
+	return e ? err_trace(e) : adoption_read(&q, ret);
+}
+
+enum err adoption_walk(struct store *s, int64_t peer,
+		       enum err (*row)(void *ctx, const struct adoption_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	if (peer)
+		e = query_begin(s, ST_ADOPTION_WALK_PEER,
+				"SELECT " ADOPTION_COLUMNS
+				" FROM adoption WHERE peer = ? ORDER BY digest",
+				&q);
+	else
+		e = query_begin(s, ST_ADOPTION_WALK,
+				"SELECT " ADOPTION_COLUMNS " FROM adoption ORDER BY peer, digest",
+				&q);
+	if (e)
+		return err_trace(e);
+	if (peer)
+		query_bind_i64(&q, peer);
+	for (;;) {
+		struct adoption_row r;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e)
+			return err_trace(e);
+		if (!has_row)
+			return ERR_OK;
+		e = adoption_read(&q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}

@@ -1,0 +1,260 @@
+#include "fixture.h"
+
+static struct referral_row referral_of(struct fixture *f, unsigned leaf)
+{
+	return (struct referral_row){.leaf = digest_of(leaf),
+				     .is_incoming = true,
+				     .peer = f->peer,
+				     .k = 2,
+				     .manifest = digest_of(3),
+				     .has_manifest = true,
+				     .record_id = {4},
+				     .agreement = digest_of(5),
+				     .purpose = 6,
+				     .type = 7,
+				     .urgency = 8,
+				     .state = 9,
+				     .state_before = 10,
+				     .our_change_k = 11,
+				     .has_consent = true,
+				     .opened = true,
+				     .n_disclosed = 12,
+				     .time_us = 13,
+				     .reply_by_us = 14,
+				     .expires_us = 15};
+}
+
+static void assert_same(const struct referral_row *a, const struct referral_row *b)
+{
+	assert_true(digest_eq(&a->leaf, &b->leaf));
+	assert_int_equal(a->is_incoming, b->is_incoming);
+	assert_int_equal(a->peer, b->peer);
+	assert_int_equal(a->k, b->k);
+	assert_int_equal(a->has_manifest, b->has_manifest);
+	if (a->has_manifest)
+		assert_true(digest_eq(&a->manifest, &b->manifest));
+	assert_memory_equal(a->record_id, b->record_id, sizeof(a->record_id));
+	assert_true(digest_eq(&a->agreement, &b->agreement));
+	assert_int_equal(a->purpose, b->purpose);
+	assert_int_equal(a->type, b->type);
+	assert_int_equal(a->urgency, b->urgency);
+	assert_int_equal(a->state, b->state);
+	assert_int_equal(a->state_before, b->state_before);
+	assert_int_equal(a->our_change_k, b->our_change_k);
+	assert_int_equal(a->has_consent, b->has_consent);
+	assert_int_equal(a->opened, b->opened);
+	assert_int_equal(a->n_disclosed, b->n_disclosed);
+	assert_int_equal(a->time_us, b->time_us);
+	assert_int_equal(a->reply_by_us, b->reply_by_us);
+	assert_int_equal(a->expires_us, b->expires_us);
+}
+
+static void a_referral_comes_back_and_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct referral_row row = referral_of(f, 1), got = {.k = 99};
+	const struct digest unknown = digest_of(2);
+
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	fixture_reopen(f);
+	assert_int_equal(referral_get(f->s, &unknown, &got), ERR_NOT_FOUND);
+	assert_int_equal(got.k, 99);
+	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
+	assert_same(&got, &row);
+
+	row = (struct referral_row){.leaf = digest_of(1), .peer = f->peer, .k = 3};
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
+	assert_same(&got, &row);
+}
+
+static void a_referral_is_found_by_its_beginning(void **state)
+{
+	struct fixture *f = *state;
+	struct referral_row row = referral_of(f, 0), got;
+
+	memset(row.leaf.b, 0xff, DIGEST_BYTES);
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	row.leaf.b[2] = 0xfe;
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	memset(row.leaf.b, 0, DIGEST_BYTES);
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+
+	assert_int_equal(referral_find(f->s, view_of("\xff\xff\xfe", 3), &got), ERR_OK);
+	assert_int_equal(got.leaf.b[2], 0xfe);
+	assert_int_equal(referral_find(f->s, view_of("\xff\xff\xff", 3), &got), ERR_OK);
+	assert_int_equal(referral_find(f->s, view_of("\0", 1), &got), ERR_OK);
+	assert_int_equal(referral_find(f->s, view_digest(&row.leaf), &got), ERR_OK);
+	assert_int_equal(referral_find(f->s, view_of("\xff\xff", 2), &got), ERR_EXISTS);
+	assert_int_equal(referral_find(f->s, view_of("\x01", 1), &got), ERR_NOT_FOUND);
+	assert_int_equal(referral_find(f->s, view_of("", 0), &got), ERR_INVALID);
+	assert_int_equal(referral_find(f->s, view_of(row.leaf.b, 33), &got), ERR_INVALID);
+}
+
+struct seen {
+	uint64_t k[8];
+	size_t n;
+};
+
+static enum err see_referral(void *ctx, const struct referral_row *row)
+{
+	struct seen *seen = ctx;
+
+	seen->k[seen->n++] = row->k;
+	return ERR_OK;
+}
+
+static void referrals_are_walked_newest_first(void **state)
+{
+	struct fixture *f = *state;
+	struct referral_row row;
+	struct seen seen = {0};
+
+	for (unsigned k = 1; k <= 3; k++) {
+		row = referral_of(f, 10 - k);
+		row.k = k;
+		assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	}
+	/* a change of state keeps the place */
+	row = referral_of(f, 9);
+	row.k = 1;
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	assert_int_equal(referral_walk(f->s, see_referral, &seen), ERR_OK);
+	assert_int_equal(seen.n, 3);
+	assert_int_equal(seen.k[0], 3);
+	assert_int_equal(seen.k[2], 1);
+}
+
+static enum err see_status(void *ctx, const struct status_row *row)
+{
+	struct seen *seen = ctx;
+
+	assert_int_equal(row->is_incoming, row->k == 5);
+	assert_int_equal(row->has_reason, row->k == 5);
+	assert_int_equal(row->reason_blob[0], row->k == 5 ? 8 : 0);
+	assert_int_equal(row->time_us, 3);
+	assert_int_equal(row->state, 4);
+	assert_int_equal(row->refused, 6);
+	assert_true(row->opened);
+	seen->k[seen->n++] = row->k;
+	return ERR_OK;
+}
+
+static void history(void **state)
+{
+	struct fixture *f = *state;
+	struct status_row row = {.referral = digest_of(1),
+				 .leaf = digest_of(2),
+				 .is_incoming = true,
+				 .k = 5,
+				 .time_us = 3,
+				 .state = 4,
+				 .opened = true,
+				 .refused = 6,
+				 .has_reason = true,
+				 .reason_blob = {8}};
+	const struct digest other = digest_of(3);
+	struct seen seen = {0};
+
+	assert_int_equal(status_put(f->s, &row), ERR_OK);
+	row.has_reason = row.is_incoming = false;
+	row.k = 1;
+	assert_int_equal(status_put(f->s, &row), ERR_OK);
+	fixture_reopen(f);
+	assert_int_equal(status_walk(f->s, &row.referral, see_status, &seen), ERR_OK);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.k[0], 5);
+	assert_int_equal(seen.k[1], 1);
+	assert_int_equal(status_walk(f->s, &other, see_status, &seen), ERR_OK);
+	assert_int_equal(seen.n, 2);
+}
+
+static enum err see_agreement(void *ctx, const struct digest *digest, struct view file)
+{
+	struct seen *seen = ctx;
+
+	assert_int_equal(file.p[0], 'a' + digest->b[0]);
+	seen->n++;
+	return ERR_OK;
+}
+
+static void agreements(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf file = {0};
+	struct digest d = digest_of(1);
+	struct seen seen = {0};
+
+	assert_int_equal(agreement_put(f->s, &d, view_str("b: 1")), ERR_OK);
+	assert_int_equal(agreement_put(f->s, &d, view_str("b: 1")), ERR_OK);
+	d = digest_of(0);
+	assert_int_equal(agreement_put(f->s, &d, view_str("a: 1")), ERR_OK);
+	fixture_reopen(f);
+	assert_int_equal(agreement_get(f->s, &d, &file), ERR_OK);
+	assert_true(view_eq(buf_view(&file), view_str("a: 1")));
+	d = digest_of(2);
+	assert_int_equal(agreement_get(f->s, &d, &file), ERR_NOT_FOUND);
+	assert_int_equal(agreement_walk(f->s, see_agreement, &seen), ERR_OK);
+	assert_int_equal(seen.n, 2);
+}
+
+static enum err see_adoption(void *ctx, const struct adoption_row *row)
+{
+	struct seen *seen = ctx;
+
+	seen->k[seen->n++] = row->our_k;
+	return ERR_OK;
+}
+
+static void adoptions(void **state)
+{
+	struct fixture *f = *state;
+	struct peer_row other = peer_named("spiffe://sk.example/ustredie");
+	struct adoption_row row = {.peer = f->peer, .digest = digest_of(1), .our_k = 1};
+	struct adoption_row got = {.our_k = 99};
+	struct seen seen = {0};
+
+	assert_int_equal(peer_put(f->s, &other), ERR_OK);
+	assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+	row.their_k = 2;
+	row.our_withdraw_k = 3;
+	row.their_withdraw_k = 4;
+	memset(row.their_name, 'n', sizeof(row.their_name) - 1);
+	assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+	assert_int_equal(adoption_put(f->s, &(struct adoption_row){.peer = other.id,
+								   .digest = digest_of(1),
+								   .our_k = 5}),
+			 ERR_OK);
+	fixture_reopen(f);
+	assert_int_equal(adoption_get(f->s, other.id + 1, &row.digest, &got), ERR_NOT_FOUND);
+	assert_int_equal(got.our_k, 99);
+	assert_int_equal(adoption_get(f->s, f->peer, &row.digest, &got), ERR_OK);
+	assert_int_equal(got.peer, f->peer);
+	assert_true(digest_eq(&got.digest, &row.digest));
+	assert_int_equal(got.our_k, 1);
+	assert_int_equal(got.their_k, 2);
+	assert_int_equal(got.our_withdraw_k, 3);
+	assert_int_equal(got.their_withdraw_k, 4);
+	assert_string_equal(got.their_name, row.their_name);
+	assert_int_equal(adoption_walk(f->s, 0, see_adoption, &seen), ERR_OK);
+	assert_int_equal(seen.n, 2);
+	seen.n = 0;
+	assert_int_equal(adoption_walk(f->s, other.id, see_adoption, &seen), ERR_OK);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.k[0], 5);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_referral_comes_back_and_is_replaced),
+		TEST(a_referral_is_found_by_its_beginning),
+		TEST(referrals_are_walked_newest_first),
+		TEST(history),
+		TEST(agreements),
+		TEST(adoptions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

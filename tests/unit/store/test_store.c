@@ -1,0 +1,476 @@
+#include "fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#define MARKER "the-marker-of-an-erased-body"
+
+static void a_database_has_its_settings(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *pragma;
+		int64_t value;
+	} settings[] = {
+		{"PRAGMA page_size", 16384},  {"PRAGMA synchronous", 2},
+		{"PRAGMA foreign_keys", 1},   {"PRAGMA secure_delete", 1},
+		{"PRAGMA trusted_schema", 0}, {"PRAGMA cell_size_check", 1},
+		{"PRAGMA temp_store", 2},     {"PRAGMA wal_autocheckpoint", 0},
+		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 1},
+	};
+	int64_t v;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fixture_open(f, i == 0), ERR_OK);
+		for (size_t j = 0; j < ARRAY_LEN(settings); j++) {
+			assert_int_equal(store_pragma_i64(f->s, settings[j].pragma, &v), ERR_OK);
+			if (v != settings[j].value)
+				fail_msg("%s is %lld", settings[j].pragma, (long long)v);
+		}
+		assert_int_equal(sqlite3_db_readonly(f->s->db, "main"), 0);
+		fixture_close(f);
+	}
+}
+
+static void the_files_are_private(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+	mode_t mask = umask(0);
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(umask(mask), 0);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "a", view_str("b")), ERR_OK);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(fixture_file(f, "-wal"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* EXCLUSIVE: no index of the WAL in shared memory */
+	assert_int_equal(stat(fixture_file(f, "-shm"), &st), -1);
+}
+
+static void a_wrong_path_starts_no_ledger(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f, false), ERR_NOT_FOUND);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f, true), ERR_EXISTS);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	fixture_close(f);
+	(void)snprintf(f->path, sizeof(f->path), "%s/none/%s", f->dir, STORE_FILE_NAME);
+	assert_int_equal(fixture_open(f, true), ERR_NOT_FOUND);
+}
+
+static void a_link_to_the_file_is_refused_but_not_one_to_the_folder(void **state)
+{
+	struct fixture *f = *state;
+	char target[320];
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	fixture_close(f);
+	(void)snprintf(target, sizeof(target), "%s.real", f->path);
+	assert_int_equal(rename(f->path, target), 0);
+	assert_int_equal(symlink(target, f->path), 0);
+	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
+
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(rename(target, f->path), 0);
+	(void)snprintf(target, sizeof(target), "%s/folder", f->dir);
+	assert_int_equal(symlink(".", target), 0);
+	(void)snprintf(f->path, sizeof(f->path), "%s/folder/%s", f->dir, STORE_FILE_NAME);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+}
+
+static void a_second_process_is_refused_in_clear_words(void **state)
+{
+	struct fixture *f = *state;
+	int status, ready[2];
+	pid_t child;
+	char c;
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	fixture_close(f);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (fixture_open(f, false) != ERR_OK || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		(void)pause();
+		_exit(1);
+	}
+	(void)close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
+	assert_non_null(strstr(err_words(), "in use by another process"));
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	(void)close(ready[0]);
+}
+
+static void write_file(const char *path, const void *p, size_t n)
+{
+	FILE *file = fopen(path, "wb");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(p, 1, n, file), n);
+	assert_int_equal(fclose(file), 0);
+}
+
+static struct buf read_file(const char *path)
+{
+	struct buf b = {0};
+	FILE *file = fopen(path, "rb");
+	uint8_t *to;
+	size_t n;
+
+	if (!file)
+		return b;
+	do {
+		assert_int_equal(buf_reserve(&b, 65536, &to), ERR_OK);
+		n = fread(to, 1, 65536, file);
+		buf_advance(&b, n);
+	} while (n > 0);
+	(void)fclose(file);
+	return b;
+}
+
+static bool holds(const struct buf *b, const char *text)
+{
+	return b->n && memmem(buf_data(b), b->n, text, strlen(text));
+}
+
+static void what_is_no_database_of_ours_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db;
+
+	/* an empty file is none yet */
+	write_file(f->path, "", 0);
+	assert_int_equal(fixture_open(f, false), ERR_NOT_FOUND);
+	write_file(f->path,
+		   "This is no database, but a text long enough for a header. ........."
+		   ".....................................................",
+		   110);
+	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
+	assert_non_null(strstr(err_words(), "damaged, or no database"));
+	(void)unlink(f->path);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "CREATE TABLE entry (a)", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
+	assert_non_null(strstr(err_words(), "not a database of amparod"));
+}
+
+/* A database with rows on many pages. */
+static void fill(struct fixture *f, unsigned page_size)
+{
+	const struct store_options o = {.path = f->path, .create = true, .page_size = page_size};
+	uint8_t id[STORE_ID_BYTES] = {0};
+
+	assert_int_equal(store_open(&o, &f->s), ERR_OK);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	for (id[0] = 0; id[0] < 50; id[0]++)
+		assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("key"), view_str(MARKER)),
+				 ERR_OK);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	fixture_close(f);
+}
+
+static void a_damaged_file_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf file = {0};
+	unsigned refused = 0, opened = 0;
+
+	fill(f, 512);
+	file = read_file(f->path);
+	assert_true(file.n > 20000);
+	/* Whatever byte is hurt: refused, or opened and used without a crash. */
+	for (size_t i = 0; i < file.n; i += 97) {
+		uint8_t *byte = buf_data(&file) + i;
+		const uint8_t id[STORE_ID_BYTES] = {7};
+		CLEANUP(buf_fini) struct buf key = {0};
+		CLEANUP(buf_fini) struct buf cipher = {0};
+		enum err e;
+
+		*byte ^= 0x55;
+		write_file(f->path, buf_data(&file), file.n);
+		(void)unlink(fixture_file(f, "-wal"));
+		if (fixture_open(f, false)) {
+			refused++;
+		} else {
+			opened++;
+			e = blob_get(f->s, id, BLOB_BODY, &key, &cipher);
+			assert_true(e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_STORAGE);
+			store_close(f->s);
+			f->s = NULL;
+		}
+		*byte ^= 0x55;
+	}
+	assert_true(refused > 20);
+	assert_true(opened > 0);
+	/* cut off */
+	write_file(f->path, buf_data(&file), file.n / 2);
+	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
+	/* and whole */
+	write_file(f->path, buf_data(&file), file.n);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	assert_int_equal(store_check(f->s), ERR_OK);
+}
+
+static void what_is_erased_stands_nowhere(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t big[100000];
+	CLEANUP(buf_fini) struct buf db = {0};
+	CLEANUP(buf_fini) struct buf wal = {0};
+	uint8_t id[STORE_ID_BYTES] = {0};
+
+	for (size_t i = 0; i + sizeof(MARKER) < sizeof(big); i += sizeof(MARKER))
+		memcpy(big + i, MARKER, sizeof(MARKER));
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	for (id[0] = 0; id[0] < 20; id[0]++) /* in the page, and in overflow pages */
+		assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str(MARKER),
+					  view_of(big, id[0] % 2 ? 100 : sizeof(big))),
+				 ERR_OK);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	wal = read_file(fixture_file(f, "-wal"));
+	assert_true(holds(&wal, MARKER));
+	assert_int_equal(store_wal_truncate(f->s), ERR_OK);
+	db = read_file(f->path);
+	assert_true(holds(&db, MARKER));
+
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	for (id[0] = 0; id[0] < 20; id[0]++)
+		assert_int_equal(blob_erase(f->s, id), ERR_OK);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	assert_int_equal(store_wal_truncate(f->s), ERR_OK);
+	buf_fini(&db);
+	buf_fini(&wal);
+	db = read_file(f->path);
+	wal = read_file(fixture_file(f, "-wal"));
+	assert_true(db.n > 0);
+	assert_false(holds(&db, MARKER));
+	assert_int_equal(wal.n, 0);
+}
+
+static void a_truncation_missed_is_made_up_at_open(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf wal = {0};
+	int status;
+	pid_t child;
+
+	fill(f, 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		uint8_t id[STORE_ID_BYTES] = {0};
+		bool ok = !fixture_open(f, false) && !store_begin(f->s);
+
+		/* all but one, so that a page with the marker is written to the WAL */
+		for (id[0] = 0; ok && id[0] < 49; id[0]++)
+			ok = !blob_erase(f->s, id);
+		_exit(ok && !store_commit(f->s) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	wal = read_file(fixture_file(f, "-wal"));
+	assert_true(wal.n > 0);
+	buf_fini(&wal);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	wal = read_file(fixture_file(f, "-wal"));
+	assert_int_equal(wal.n, 0);
+}
+
+static void the_wal_stays_small(void **state)
+{
+	struct fixture *f = *state;
+	static uint8_t big[200000];
+	uint8_t id[STORE_ID_BYTES] = {0};
+	unsigned n_steps = 0;
+	struct stat st;
+	bool more;
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	for (id[0] = 0; id[0] < 100; id[0]++) {
+		assert_int_equal(store_begin(f->s), ERR_OK);
+		assert_int_equal(
+			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			ERR_OK);
+		assert_int_equal(store_wal_truncate(f->s), ERR_STATE);
+		assert_int_equal(store_commit(f->s), ERR_OK);
+		more = true;
+		assert_int_equal(store_wal_step(f->s, &more), ERR_OK);
+		assert_false(more);
+		n_steps += f->s->n_wal_pages == 0;
+	}
+	assert_in_range(n_steps, 5, 50);
+	assert_int_equal(stat(fixture_file(f, "-wal"), &st), 0);
+	assert_in_range(st.st_size, 1, 3 * 1024 * 1024);
+}
+
+static void small_values(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf out = {0};
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(store_meta_get(f->s, "agency", &out), ERR_NOT_FOUND);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "agency", view_str("one")), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "agency", view_str("two")), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "empty", view_of(NULL, 0)), ERR_OK);
+	fixture_reopen(f);
+	assert_int_equal(store_meta_get(f->s, "agency", &out), ERR_OK);
+	assert_true(view_eq(buf_view(&out), view_str("two")));
+	buf_clear(&out);
+	assert_int_equal(store_meta_get(f->s, "empty", &out), ERR_OK);
+	assert_int_equal(out.n, 0);
+}
+
+static void transactions(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf out = {0};
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "a", view_str("1")), ERR_STATE);
+	assert_int_equal(store_commit(f->s), ERR_STATE);
+	store_rollback(f->s);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_begin(f->s), ERR_STATE);
+	assert_int_equal(store_meta_put(f->s, "a", view_str("1")), ERR_OK);
+	store_rollback(f->s);
+	assert_int_equal(store_meta_get(f->s, "a", &out), ERR_NOT_FOUND);
+	/* what is left open at the end is not kept */
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "a", view_str("1")), ERR_OK);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	assert_int_equal(store_meta_get(f->s, "a", &out), ERR_NOT_FOUND);
+}
+
+static void a_transaction_that_sqlite_ended_is_final(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(sqlite3_exec(f->s->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(store_meta_put(f->s, "a", view_str("1")), ERR_STORAGE);
+	assert_int_equal(store_commit(f->s), ERR_STORAGE);
+	store_rollback(f->s);
+	assert_int_equal(store_begin(f->s), ERR_STORAGE);
+}
+
+static void set_version(struct fixture *f, int version)
+{
+	char sql[64];
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	(void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void a_newer_version_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_fini) struct buf before = {0};
+	CLEANUP(buf_fini) struct buf after = {0};
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	fixture_close(f);
+	set_version(f, (int)n_schema_migrations + 1);
+	before = read_file(f->path);
+	assert_int_equal(fixture_open(f, false), ERR_VERSION);
+	assert_non_null(strstr(err_words(), "a newer one made it"));
+	after = read_file(f->path);
+	assert_true(view_eq(buf_view(&before), buf_view(&after)));
+	set_version(f, -1);
+	assert_int_equal(fixture_open(f, false), ERR_VERSION);
+	set_version(f, (int)n_schema_migrations);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+}
+
+static void each_migration_is_made_once(void **state)
+{
+	struct fixture *f = *state;
+	const struct migration more[] = {
+		schema_migrations[0],
+		{{"CREATE TABLE added (a INTEGER) STRICT;", "INSERT INTO added VALUES (5)"}},
+		{{"UPDATE added SET a = a + 1"}},
+	};
+	const struct migration broken[] = {
+		more[0],
+		more[1],
+		more[2],
+		{{"UPDATE added SET a = 100", "no SQL"}},
+	};
+	int64_t v;
+
+	assert_int_equal(n_schema_migrations, 1);
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(schema_migrate(f->s, more, ARRAY_LEN(more), false), ERR_OK);
+		assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
+		assert_int_equal(v, 6);
+		assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
+		assert_int_equal(v, 3);
+	}
+	/* one that fails leaves nothing behind */
+	assert_int_equal(schema_migrate(f->s, broken, ARRAY_LEN(broken), false), ERR_STORAGE);
+	assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
+	assert_int_equal(v, 6);
+	assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
+	assert_int_equal(v, 3);
+}
+
+static void a_file_whose_making_failed_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_options o = {.path = f->path, .create = true, .vfs = "no such"};
+
+	assert_int_equal(store_open(&o, &f->s), ERR_STORAGE);
+	/* a folder where the WAL would be: the database cannot be made */
+	assert_int_equal(mkdir(fixture_file(f, "-wal"), 0700), 0);
+	assert_int_equal(fixture_open(f, true), ERR_STORAGE);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(rmdir(fixture_file(f, "-wal")), 0);
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_empty, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_database_has_its_settings),
+		TEST(the_files_are_private),
+		TEST(a_wrong_path_starts_no_ledger),
+		TEST(a_link_to_the_file_is_refused_but_not_one_to_the_folder),
+		TEST(a_second_process_is_refused_in_clear_words),
+		TEST(what_is_no_database_of_ours_is_refused),
+		TEST(a_damaged_file_is_refused),
+		TEST(what_is_erased_stands_nowhere),
+		TEST(a_truncation_missed_is_made_up_at_open),
+		TEST(the_wal_stays_small),
+		TEST(small_values),
+		TEST(transactions),
+		TEST(a_transaction_that_sqlite_ended_is_final),
+		TEST(a_newer_version_is_refused),
+		TEST(each_migration_is_made_once),
+		TEST(a_file_whose_making_failed_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
