@@ -135,9 +135,8 @@ static void input(struct channel *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		end(c, n == 0 || errno == ECONNRESET
-			       ? ERR_CLOSED
-			       : err_new(ERR_IO, "channel: errno %d", errno));
+		end(c, n == 0 || errno == ECONNRESET ? ERR_CLOSED
+						     : err_new(ERR_IO, "channel: errno %d", errno));
 		return;
 	}
 	buf_advance(&c->in, (size_t)n);

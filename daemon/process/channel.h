@@ -26,7 +26,8 @@ struct channel;
 struct channel_calls {
 	/** One message, borrowed for the call. */
 	void (*message)(void *ctx, const struct pb_relay *m);
-	/** Output fell below CHANNEL_OUTPUT_LOW after it was at CHANNEL_OUTPUT_HIGH. May be NULL. */
+	/** Output fell below CHANNEL_OUTPUT_LOW after it was at CHANNEL_OUTPUT_HIGH. May be NULL.
+	 */
 	void (*drained)(void *ctx);
 	/** Nothing more comes or goes. @p e ERR_CLOSED: the other end closed. */
 	void (*ended)(void *ctx, enum err e);
