@@ -104,10 +104,10 @@ enum referral_verdict referral_judge(Amparo__V1__ReferralState now,
 		return referral_change_is_legal(now, to, by) ? REFERRAL_APPLIES : REFERRAL_ILLEGAL;
 	if (!can_have_crossed(before, to, by))
 		return REFERRAL_ILLEGAL;
-	if (new_state->rank != held->rank)
-		return new_state->rank < held->rank ? REFERRAL_APPLIES : REFERRAL_SUPERSEDED;
-	/* Ours has lost before, and this is the next step of theirs. */
-	return referral_change_is_legal(now, to, by) ? REFERRAL_APPLIES : REFERRAL_SUPERSEDED;
+	/* Of one rank: ours has lost before, and this is the next step of theirs. */
+	if (new_state->rank <= held->rank && referral_change_is_legal(now, to, by))
+		return REFERRAL_APPLIES;
+	return REFERRAL_SUPERSEDED;
 }
 
 bool referral_awaits(Amparo__V1__ReferralState state, enum referral_party party)
