@@ -28,7 +28,7 @@
 #include "crypto/cert.h"
 #include "crypto/sign.h"
 
-#define NODE_TURN_INPUTS_MAX 512             /**< inputs that one turn takes */
+#define NODE_TURN_INPUTS_MAX 512	      /**< inputs that one turn takes */
 #define NODE_TURN_BYTES_MAX (4 * 1024 * 1024) /**< bytes of input that one turn takes */
 #define NODE_PERSON_MAX 64
 
@@ -49,8 +49,8 @@ struct port {
 	/** One ApiReply for a request of @p caller. */
 	void (*reply)(void *ctx, uint64_t caller, struct view reply);
 	/**
-	 * Make the two newest signed checkpoints durable outside the database (`last-signed`), before
-	 * the commit. @p previous may be empty.
+	 * Make the two newest signed checkpoints durable outside the database (`last-signed`),
+	 * before the commit. @p previous may be empty.
 	 */
 	enum err (*last_signed)(void *ctx, struct view newest, struct view previous);
 };
@@ -64,15 +64,16 @@ struct node_peer {
 /** Everything borrowed must outlive the node. */
 struct node_options {
 	struct agency_id agency;
-	const char *database;         /**< path of the file */
-	const char *vfs;              /**< NULL = default */
+	const char *database;	       /**< path of the file */
+	const char *vfs;	       /**< NULL = default */
 	const struct secret *node_key; /**< 32 bytes */
 	const struct seal_key *seal_key;
 	const struct cert_chain *seal_chain;
 	const struct trust *trust;
 	const struct node_peer *peer;
 	size_t n_peer;
-	struct view last_signed_newest;   /**< notes as read from the file; empty when there is none */
+	struct view
+		last_signed_newest; /**< notes as read from the file; empty when there is none */
 	struct view last_signed_previous;
 	struct port port;
 };
@@ -89,7 +90,7 @@ enum node_role {
 struct node_caller {
 	uint64_t id; /**< given back in port.reply */
 	uint32_t uid;
-	uint32_t roles; /**< enum node_role */
+	uint32_t roles;		      /**< enum node_role */
 	char person[NODE_PERSON_MAX]; /**< local account, for the local part of entries */
 };
 
@@ -122,8 +123,7 @@ DEFINE_FREEP(struct node, node_close)
  * @param exporter  32 bytes of RFC 9266
  */
 enum err node_session_opened(struct node *n, uint64_t session, int role,
-			     const struct agency_id *peer,
-			     const uint8_t exporter[32]) WARN_UNUSED;
+			     const struct agency_id *peer, const uint8_t exporter[32]) WARN_UNUSED;
 /** One frame body; copied. */
 enum err node_frame(struct node *n, uint64_t session, struct view frame) WARN_UNUSED;
 enum err node_session_closed(struct node *n, uint64_t session) WARN_UNUSED;
@@ -143,7 +143,8 @@ void node_caller_gone(struct node *n, uint64_t caller);
  */
 enum err node_turn(struct node *n, bool *ret_more) WARN_UNUSED;
 
-/** Monotonic time in ms at which node_turn() is wanted again even without input; UINT64_MAX: never. */
+/** Monotonic time in ms at which node_turn() is wanted again even without input; UINT64_MAX: never.
+ */
 uint64_t node_deadline_ms(const struct node *n);
 
 /** Why nothing is signed, in words; NULL while serving. */

@@ -1,0 +1,335 @@
+/* Writing to the ledger: entries with what stands beside them, and the checkpoint over them. */
+#include <string.h>
+
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "node/internal.h"
+
+uint64_t ledger_time_us(struct node *n)
+{
+	uint64_t now = n->port.utc_us(n->port.ctx);
+
+	return now > n->last_time_us ? now : n->last_time_us;
+}
+
+void clock_check(struct node *n)
+{
+	const uint64_t wall = n->port.utc_us(n->port.ctx);
+	const uint64_t mono = n->port.mono_ms(n->port.ctx);
+	const bool first = n->clock_wall_us == 0;
+	const uint64_t expected = n->clock_wall_us + (mono - n->clock_mono_ms) * 1000;
+	const uint64_t jump = wall > expected ? wall - expected : expected - wall;
+
+	if (!n->hold && !first && jump > CLOCK_SLACK_US) {
+		n->hold = "the clock jumped by more than 5 minutes: set it right, then restart "
+			  "amparod";
+		log_line(LOG_ERR,
+			 "nothing is signed: the wall clock jumped against the monotonic one "
+			 "jump_s=%llu",
+			 (unsigned long long)(jump / 1000000));
+	}
+	if (!n->hold && wall + CLOCK_SLACK_US < n->last_time_us) {
+		n->hold = "the clock stands before the newest entry of the ledger: set it right, "
+			  "then "
+			  "restart amparod";
+		log_line(LOG_ERR,
+			 "nothing is signed: the clock stands behind the ledger behind_s=%llu",
+			 (unsigned long long)((n->last_time_us - wall) / 1000000));
+	}
+	n->clock_wall_us = wall;
+	n->clock_mono_ms = mono;
+}
+
+/* Row id and kind: what a ciphertext is bound to. */
+static void blob_aad(const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
+		     uint8_t ret[STORE_ID_BYTES + 1])
+{
+	memcpy(ret, id, STORE_ID_BYTES);
+	ret[STORE_ID_BYTES] = (uint8_t)kind;
+}
+
+enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
+		    uint8_t ret_id[STORE_ID_BYTES])
+{
+	uint8_t random[STORE_ID_BYTES + BOX_KEY_BYTES];
+	uint8_t aad[STORE_ID_BYTES + 1];
+	struct buf plain = {0}, cipher = {0};
+	struct box_key key;
+	enum err e;
+
+	e = n->port.random(n->port.ctx, random, sizeof(random));
+	if (!e)
+		e = buf_put_view(&plain, first);
+	if (!e)
+		e = buf_put_view(&plain, rest);
+	blob_aad(random, kind, aad);
+	if (!e)
+		e = box_seal(n->keeper, random + STORE_ID_BYTES, view_of(aad, sizeof(aad)),
+			     buf_view(&plain), &key, &cipher);
+	if (!e)
+		e = node_write(n);
+	if (!e)
+		e = blob_put(n->store, random, kind, view_of(key.wrapped, sizeof(key.wrapped)),
+			     buf_view(&cipher));
+	if (!e)
+		memcpy(ret_id, random, STORE_ID_BYTES);
+	if (plain.n)
+		wipe(buf_data(&plain), plain.n);
+	wipe(random, sizeof(random));
+	buf_fini(&plain);
+	buf_fini(&cipher);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
+		   struct buf *out)
+{
+	uint8_t aad[STORE_ID_BYTES + 1];
+	struct buf wrapped = {0}, cipher = {0};
+	struct box_key key;
+	enum err e;
+
+	e = blob_get(n->store, id, kind, &wrapped, &cipher);
+	if (!e && wrapped.n != sizeof(key.wrapped))
+		e = err_new(ERR_DECRYPT, "wrapped key of %zu bytes", wrapped.n);
+	if (!e) {
+		memcpy(key.wrapped, buf_data(&wrapped), sizeof(key.wrapped));
+		blob_aad(id, kind, aad);
+		e = box_open(n->keeper, &key, view_of(aad, sizeof(aad)), buf_view(&cipher), out);
+	}
+	buf_fini(&wrapped);
+	buf_fini(&cipher);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
+		   struct buf *out)
+{
+	enum err e = blob_load(n, BLOB_BODY, id, out);
+
+	if (e)
+		return err_trace(e);
+	if (out->n < SALT_BYTES)
+		return err_new(ERR_DECRYPT, "body without its salt");
+	if (ret_salt)
+		memcpy(ret_salt, buf_data(out), SALT_BYTES);
+	buf_consume(out, SALT_BYTES);
+	return ERR_OK;
+}
+
+static enum err store_body(struct node *n, const struct append *a, struct entry *entry,
+			   struct entry_row *row)
+{
+	uint8_t salt[SALT_BYTES];
+	enum err e;
+
+	if (a->manifest) {
+		entry->has_body = true;
+		entry->body_digest = *a->manifest;
+		return ERR_OK;
+	}
+	if (!a->peer)
+		return ERR_OK;
+	if (a->body.n > BODY_BYTES_MAX)
+		return err_new(ERR_LIMIT, "body of %zu bytes, at most %d", a->body.n,
+			       BODY_BYTES_MAX);
+	e = n->port.random(n->port.ctx, salt, sizeof(salt));
+	if (e)
+		return err_trace(e);
+	entry->has_body = true;
+	entry->body_digest = body_digest(salt, a->body);
+	row->has_body = true;
+	return blob_store(n, BLOB_BODY, view_of(salt, sizeof(salt)), a->body, row->body_blob);
+}
+
+static void fill_local_part(const struct append *a, struct pb_local_part *m)
+{
+	union { /* protobuf-c's strings are not const, and it only reads them */
+		const char *in;
+		char *out;
+	} person = {.in = a->caller ? a->caller->person : NULL}, reason = {.in = a->reason},
+	  detail = {.in = a->detail};
+
+	m->person = person.out;
+	m->reason = reason.out;
+	m->detail = detail.out;
+	if (a->caller) {
+		m->has_uid = 1;
+		m->uid = a->caller->uid;
+	}
+	if (a->record_id) {
+		m->has_record_id = 1;
+		m->record_id = message_borrow(view_of(a->record_id, RECORD_ID_BYTES));
+	}
+	m->has_revision = a->revision != 0;
+	m->revision = a->revision;
+}
+
+/* Who and why, for this node's auditor; without them 32 random bytes stand in the entry. */
+static enum err store_local(struct node *n, const struct append *a, struct entry *entry,
+			    struct entry_row *row)
+{
+	struct pb_local_part m = PB_LOCAL_PART_INIT;
+	struct buf encoded = {0};
+	uint8_t salt[SALT_BYTES];
+	enum err e;
+
+	e = n->port.random(n->port.ctx, salt, sizeof(salt));
+	if (e)
+		return err_trace(e);
+	if (!a->caller && !a->detail) {
+		memcpy(entry->local_digest.b, salt, sizeof(salt));
+		return ERR_OK;
+	}
+	fill_local_part(a, &m);
+	e = message_encode(&m, &encoded);
+	if (!e) {
+		entry->local_digest = local_digest(salt, buf_view(&encoded));
+		row->has_local = true;
+		e = blob_store(n, BLOB_LOCAL, view_of(salt, sizeof(salt)), buf_view(&encoded),
+			       row->local_blob);
+	}
+	buf_fini(&encoded);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err fill_entry(struct node *n, const struct append *a, struct entry *entry)
+{
+	enum err e = n->port.random(n->port.ctx, entry->nonce, sizeof(entry->nonce));
+
+	if (e)
+		return err_trace(e);
+	entry->time_us = ledger_time_us(n);
+	entry->kind = a->kind;
+	if (a->peer) {
+		entry->addressee = a->peer->row.agency;
+		entry->k = a->peer->row.sent_k + 1;
+		entry->prev_head = a->peer->row.sent_head;
+		entry->seen_k = a->peer->row.received_k;
+	}
+	if (a->agreement) {
+		entry->has_agreement = true;
+		entry->agreement = *a->agreement;
+	}
+	entry->purpose = a->purpose;
+	if (a->answers) {
+		entry->has_answers = true;
+		entry->answers = *a->answers;
+	}
+	return ERR_OK;
+}
+
+static void advance_chain(struct peer *p, const struct append *a, const struct digest *leaf)
+{
+	struct chain_head at = {.k = p->row.sent_k, .head = p->row.sent_head};
+
+	at = chain_next(&at, leaf);
+	p->row.sent_k = at.k;
+	p->row.sent_head = at.head;
+	p->dirty = true;
+	if (a->kind == PB(ENTRY_KIND, RECEIPT) || a->kind == PB(ENTRY_KIND, RECALL) ||
+	    a->kind == PB(ENTRY_KIND, RECALL_ANSWER))
+		p->urgent_k = at.k;
+}
+
+enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)
+{
+	struct entry entry = {0};
+	struct entry_row row = {.index = n->tree.size};
+	struct buf encoded = {0};
+	enum err e;
+
+	ASSERT(entry_kind_is_addressed((int)a->kind) == (a->peer != NULL));
+	if (n->hold)
+		return err_new(ERR_STATE, "nothing is signed: %s", n->hold);
+	e = node_write(n);
+	if (!e)
+		e = fill_entry(n, a, &entry);
+	if (!e)
+		e = store_body(n, a, &entry, &row);
+	if (!e)
+		e = store_local(n, a, &entry, &row);
+	if (!e)
+		e = entry_encode(&entry, &encoded);
+	if (e)
+		goto done;
+	row.entry = buf_view(&encoded);
+	row.leaf = merkle_leaf(row.entry);
+	row.peer = a->peer ? a->peer->row.id : 0;
+	row.k = entry.k;
+	e = entry_put(n->store, &row);
+	if (!e)
+		e = tree_append(&n->tree, &row.leaf);
+	if (e)
+		goto done;
+	n->last_time_us = entry.time_us;
+	if (a->peer)
+		advance_chain(a->peer, a, &row.leaf);
+	*ret = (struct appended){
+		.index = row.index, .k = entry.k, .leaf = row.leaf, .time_us = entry.time_us};
+done:
+	buf_fini(&encoded);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err ledger_sign(struct node *n)
+{
+	struct checkpoint c = {.origin = n->origin, .size = n->tree.size};
+	struct buf note = {0};
+	enum err e;
+
+	if (n->tree.size == n->signed_size && n->note.n)
+		return ERR_OK;
+	c.root = tree_root(&n->tree);
+	e = checkpoint_sign(&c, n->seal_key, &note);
+	if (!e)
+		e = node_write(n);
+	if (!e)
+		e = own_checkpoint_put(n->store, c.size, buf_view(&note));
+	if (!e)
+		e = n->port.last_signed(n->port.ctx, buf_view(&note), buf_view(&n->note));
+	if (e) {
+		buf_fini(&note);
+		return err_trace(e);
+	}
+	buf_fini(&n->note_before);
+	n->note_before = n->note;
+	n->note = note;
+	n->signed_size = c.size;
+	n->roots[c.size % ROOT_CACHE].size = c.size;
+	n->roots[c.size % ROOT_CACHE].root = c.root;
+	return ERR_OK;
+}
+
+enum err ledger_root_at(struct node *n, uint64_t size, struct digest *ret)
+{
+	struct tree_reader reader = tree_reader_of(&n->tree);
+
+	if (size && n->roots[size % ROOT_CACHE].size == size) {
+		*ret = n->roots[size % ROOT_CACHE].root;
+		return ERR_OK;
+	}
+	return merkle_root(&reader, size, ret);
+}
+
+enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k, struct digest *ret)
+{
+	struct entry_row row;
+	struct entry entry;
+	enum err e;
+
+	if (k > p->row.sent_k)
+		return err_new(ERR_NOT_FOUND, "no position %llu in this chain",
+			       (unsigned long long)k);
+	if (k == p->row.sent_k) {
+		*ret = p->row.sent_head;
+		return ERR_OK;
+	}
+	e = entry_get_k(n->store, p->row.id, k + 1, &row);
+	if (!e)
+		e = entry_decode(row.entry, &entry);
+	if (e)
+		return err_trace(e);
+	*ret = entry.prev_head;
+	return ERR_OK;
+}

@@ -1,0 +1,397 @@
+/**
+ * @file
+ * What the files of this folder share: the node, its peers and sessions, and the calls between
+ * them. Nobody outside includes it.
+ *
+ *   node.c      open, close, the turn
+ *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
+ *   peers.c     peers, dialling, back-off, incidents        session.c  Hello, which session stays
+ *   inbox.c     a batch that came                           items.c    what its items do
+ *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
+ *   agreements.c  which agreement is in force               records.c  own records, opened slices
+ *   request*.c  the local API, a file a noun                verify.c   the ledger verified in steps
+ */
+#ifndef NODE_INTERNAL_H
+#define NODE_INTERNAL_H
+
+#include "exchange/batch.h"
+#include "exchange/disclosure.h"
+#include "exchange/hello.h"
+#include "exchange/receipt.h"
+#include "crypto/box.h"
+#include "ledger/entry.h"
+#include "node/node.h"
+#include "node/tree.h"
+#include "policy/agreement.h"
+#include "store/ledger_table.h"
+#include "store/peer_table.h"
+#include "store/record_table.h"
+#include "store/referral_table.h"
+#include "wire/message.h"
+
+#define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
+#define WINDOW_BYTES (8u * 1024 * 1024)
+#define PING_AFTER_MS 60000
+#define HELLO_WITHIN_MS 10000
+#define DIAL_FIRST_MS 500
+#define DIAL_MOST_MS 60000
+#define FAULTS_ALARM 5
+#define RESUMES_MAX 8
+#define CLOCK_SLACK_US (UINT64_C(5) * 60 * 1000000)
+#define HOUR_US (UINT64_C(3600) * 1000000)
+#define SESSIONS_PER_PEER 4
+#define NODE_JOBS_MAX 16
+#define ROOT_CACHE 64
+
+struct session;
+
+/** A peer in memory; row is written when dirty, at the end of a turn. */
+struct peer {
+	struct peer_row row;
+	bool is_configured;
+	bool may_dial;
+	bool dirty;
+	struct verify_key *key; /* pinned; NULL before first contact */
+	struct buf held_note;	/* newest checkpoint of it, as received */
+	struct session *live;	/* the session that stays, after both Hellos */
+	uint64_t urgent_k; /* newest RECEIPT or recall in our chain to it: ignores the window */
+	uint64_t dial_at_ms;
+	bool is_dialling;
+	unsigned n_failures;
+	unsigned n_faults; /* session faults in a row */
+};
+
+struct in_flight {
+	uint64_t k;
+	size_t n_bytes;
+};
+
+/** One TLS session as the gate tells of it. */
+struct session {
+	uint64_t number;
+	struct peer *peer;
+	int role;
+	uint8_t exporter[EXPORTER_BYTES];
+	bool hello_sent;
+	bool hello_seen;
+	bool closing;
+	uint32_t schema_version;
+	uint64_t sent_size;
+	uint64_t sent_k;
+	uint64_t sent_hour; /* hour of the last checkpoint sent */
+	unsigned n_resumes;
+	struct in_flight flight[WINDOW_ITEMS]; /* ring: items that are not RECEIPT, k ascending */
+	size_t flight_at, n_flight;
+	size_t flight_bytes;
+	uint64_t opened_ms;
+	uint64_t heard_ms;
+	uint64_t said_ms;
+	bool resume_wanted; /* answer RESUME at the end of the turn */
+	struct session *next;
+};
+
+enum input_kind {
+	INPUT_OPENED,
+	INPUT_FRAME,
+	INPUT_CLOSED,
+	INPUT_REQUEST,
+};
+
+struct input {
+	enum input_kind kind;
+	uint64_t session;
+	int role;
+	struct agency_id peer;
+	uint8_t exporter[EXPORTER_BYTES];
+	struct node_caller caller;
+	uint8_t *data;
+	size_t n;
+	struct input *next;
+};
+
+enum output_kind {
+	OUTPUT_SEND,
+	OUTPUT_CLOSE,
+	OUTPUT_DIAL,
+	OUTPUT_CREDIT,
+	OUTPUT_REPLY,
+};
+
+struct output {
+	enum output_kind kind;
+	uint64_t number;   /* session or caller */
+	struct peer *peer; /* DIAL */
+	size_t n_credit;
+	struct buf data;
+	struct output *next;
+};
+
+/** An agreement read once. */
+struct cached_agreement {
+	struct digest digest;
+	struct agreement *agreement;
+	struct cached_agreement *next;
+};
+
+/** One own record opened for use: its bytes cut, with salts and commitments. */
+struct own_record {
+	struct record_row row;
+	struct buf record;
+	struct buf salts;
+	struct slice_set slices;
+	struct digest *commitment; /* slices.n */
+	struct buf manifest;
+};
+
+/** Long work in bounded steps, a few steps a turn. */
+struct job {
+	bool is_used;
+	struct node_caller caller; /* id 0: nobody waits */
+	uint64_t request;
+	struct peer *peer; /* NULL: own ledger */
+	uint64_t at, size;
+	struct frontier frontier;   /* own ledger: rebuilt */
+	struct chain_head *chain;   /* own ledger: a chain a peer */
+	struct chain_head received; /* a peer's ledger: its chain to us */
+	uint64_t last_us;
+	uint64_t n_entries, n_bodies, n_receipts;
+	bool has_failed;
+	uint64_t bad_index;
+	char problem[160];
+};
+
+/** A reconciliation under way with one peer. */
+struct reconcile {
+	bool is_used;
+	uint64_t caller, request;
+	struct peer *peer;
+	uint64_t session;
+	uint64_t ask_id;
+	int side;	    /* ChainSide asked about */
+	uint64_t low, high; /* bisection: low agrees, high differs; high 0: newest asked */
+	uint64_t deadline_ms;
+	bool differs;
+	uint64_t sent_held, received_written;
+	uint64_t differs_from_k;
+	int differs_side;
+};
+
+struct node {
+	struct agency_id agency;
+	struct port port;
+	const struct seal_key *seal_key;
+	const struct cert_chain *seal_chain;
+	const struct trust *trust;
+	struct box_keeper *keeper;
+	struct store *store;
+	bool in_transaction;
+	const char *hold;
+
+	struct origin origin;
+	struct tree tree;
+	uint64_t last_time_us; /* of the newest entry */
+	uint64_t signed_size;  /* of the newest own checkpoint */
+	struct buf note;       /* the newest own checkpoint */
+	struct buf note_before;
+	struct {
+		uint64_t size;
+		struct digest root;
+	} roots[ROOT_CACHE];		       /* of own checkpoints signed lately */
+	uint64_t clock_wall_us, clock_mono_ms; /* at the last look: to see jumps */
+	uint64_t started_us;
+
+	struct peer *peer;
+	size_t n_peer;
+	struct session *session;
+	struct input *input, **input_end;
+	size_t n_input;
+	struct output *output, **output_end;
+	struct cached_agreement *agreements;
+	struct own_record *own; /* the one opened last */
+	struct job job[NODE_JOBS_MAX];
+	struct reconcile reconcile[NODE_JOBS_MAX];
+	uint64_t next_ask_id;
+};
+
+/* --- node.c: outputs wait for the commit --- */
+enum err node_write(struct node *n) WARN_UNUSED; /* begins the turn's transaction, once */
+enum err output_new(struct node *n, enum output_kind kind, uint64_t number,
+		    struct output **ret) WARN_UNUSED;
+enum err output_message(struct node *n, enum output_kind kind, uint64_t number,
+			const void *message) WARN_UNUSED;
+
+/* --- append.c --- */
+
+/** What an entry is to say; absent parts are empty or 0. */
+struct append {
+	Amparo__V1__EntryKind kind;
+	struct peer *peer; /* addressed kinds */
+	struct view body;
+	const struct digest *manifest; /* SEAL: stands in body_digest */
+	const struct digest *agreement;
+	int purpose;
+	const struct digest *answers;
+	const struct node_caller *caller; /* of the local part; NULL: none */
+	const char *reason;
+	const uint8_t *record_id;
+	uint32_t revision;
+	const char *detail;
+};
+
+/** What became of it. */
+struct appended {
+	uint64_t index;
+	uint64_t k;
+	struct digest leaf;
+	uint64_t time_us;
+};
+
+/** ERR_STATE while the node holds back. */
+enum err ledger_append(struct node *n, const struct append *a, struct appended *ret) WARN_UNUSED;
+/** Sign the tree as it stands when it grew, and keep the checkpoint in database and last-signed. */
+enum err ledger_sign(struct node *n) WARN_UNUSED;
+enum err ledger_root_at(struct node *n, uint64_t size, struct digest *ret) WARN_UNUSED;
+/** head[k] of our chain to a peer; ERR_NOT_FOUND beyond it. */
+enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k,
+			struct digest *ret) WARN_UNUSED;
+enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
+		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
+enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
+		   struct buf *out) WARN_UNUSED;
+/** Body of an own entry without its salt, which goes to @p ret_salt (may be NULL). */
+enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
+		   struct buf *out) WARN_UNUSED;
+/** The clock against the ledger and against itself; sets the hold. */
+void clock_check(struct node *n);
+uint64_t ledger_time_us(struct node *n);
+
+/* --- peers.c --- */
+enum err peers_load(struct node *n, const struct node_options *options) WARN_UNUSED;
+void peers_free(struct node *n);
+struct peer *peer_by_id(struct node *n, const struct agency_id *id);
+struct peer *peer_by_row(struct node *n, int64_t row_id);
+/** By id or by agency name when that is unique. */
+struct peer *peer_by_name(struct node *n, const char *name);
+enum err peers_save(struct node *n) WARN_UNUSED;
+void peer_error(struct peer *p, const char *words);
+void peers_dial(struct node *n, uint64_t now_ms, struct output *unused);
+uint64_t peers_deadline_ms(const struct node *n);
+void peer_failed(struct node *n, struct peer *p);
+enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view a,
+		   struct view b) WARN_UNUSED;
+
+/* --- session.c --- */
+enum err session_opened(struct node *n, const struct input *in) WARN_UNUSED;
+void session_closed(struct node *n, uint64_t number);
+struct session *session_find(struct node *n, uint64_t number);
+enum err session_frame(struct node *n, struct session *s, struct view frame) WARN_UNUSED;
+enum err session_hello_due(struct node *n, struct session *s) WARN_UNUSED;
+/** Bye, close, and for a fault: count, back off, log one line. */
+enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code,
+		     uint32_t retry_after_s) WARN_UNUSED;
+enum err session_fault(struct node *n, struct session *s, Amparo__V1__ByeCode code,
+		       const char *what) WARN_UNUSED;
+enum err session_tick(struct node *n, struct session *s, uint64_t now_ms) WARN_UNUSED;
+void sessions_free(struct node *n);
+
+/* --- inbox.c, items.c --- */
+enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m) WARN_UNUSED;
+/** Judge one new item and, when accepted, do what it says. Storage errors only are errors. */
+enum err item_take(struct node *n, struct session *s, const struct batch *b, size_t which,
+		   struct item_outcome *ret) WARN_UNUSED;
+enum err item_refuse(struct item_outcome *ret, int reason);
+
+/* --- outbox.c --- */
+enum err outbox_pump(struct node *n, struct session *s) WARN_UNUSED;
+void outbox_receipted(struct session *s, uint64_t k);
+void outbox_rewind(struct session *s, uint64_t size, uint64_t k);
+
+/* --- query.c --- */
+enum err query_ask(struct node *n, struct session *s, const struct pb_ask *m) WARN_UNUSED;
+enum err query_answer(struct node *n, struct session *s, const struct pb_answer *m) WARN_UNUSED;
+enum err reconcile_start(struct node *n, const struct node_caller *caller, uint64_t request,
+			 const char *peer) WARN_UNUSED;
+enum err reconcile_tick(struct node *n, uint64_t now_ms) WARN_UNUSED;
+enum err reconcile_lost(struct node *n, uint64_t session) WARN_UNUSED;
+
+/* --- agreements.c --- */
+/** Read once, kept. ERR_NOT_FOUND: no such file held. Owned by the node. */
+enum err agreement_load(struct node *n, const struct digest *digest,
+			const struct agreement **ret) WARN_UNUSED;
+/**
+ * The agreement in force with a peer for an entry that we would write now.
+ *
+ * @retval ERR_NOT_FOUND  none for this purpose; err_words() says why
+ */
+enum err agreement_for(struct node *n, struct peer *p, int purpose,
+		       const struct agreement **ret) WARN_UNUSED;
+enum err agreement_in_force_name(struct node *n, struct peer *p, const char **ret) WARN_UNUSED;
+/** Is @p digest in force at entry (k, seen_k) of one side of the pair? */
+enum err agreement_judged(struct node *n, const struct peer *p, const struct digest *digest,
+			  bool by_peer, uint64_t k, uint64_t seen_k, bool *ret) WARN_UNUSED;
+void agreements_free(struct node *n);
+
+/* --- records.c --- */
+/** Open an own record by its manifest; borrowed, good until the next call. */
+enum err own_record_open(struct node *n, const struct digest *manifest,
+			 const struct own_record **ret) WARN_UNUSED;
+void own_record_close(struct node *n);
+/** Seal a record and store it; ERR_INVALID with words for the user. */
+enum err own_record_seal(struct node *n, const struct node_caller *caller,
+			 const struct pb_record_import *m, struct record_row *ret) WARN_UNUSED;
+/** Openings of an own disclosure again, by the commitments that its body names. */
+enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
+			   size_t *ret_n) WARN_UNUSED;
+/** What was received of a manifest, regrouped into one record. */
+enum err received_record_join(struct node *n, const struct digest *manifest, int type,
+			      struct buf *out, size_t *ret_n) WARN_UNUSED;
+enum err seal_of(struct node *n, uint64_t seal_index, struct buf *entry, struct proof *proof,
+		 struct pb_seal *ret) WARN_UNUSED;
+/** Release the second stage of an own referral, as far as the agreement allows now. */
+enum err release_second_stage(struct node *n, struct peer *p, struct referral_row *r) WARN_UNUSED;
+
+/* --- request*.c --- */
+enum err request_take(struct node *n, const struct node_caller *caller,
+		      struct view request) WARN_UNUSED;
+enum err reply_error(struct node *n, uint64_t caller, uint64_t request,
+		     Amparo__V1__ApiErrorCode code, const char *format, ...)
+	__attribute__((format(printf, 5, 6))) WARN_UNUSED;
+enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,
+		   bool more) WARN_UNUSED;
+enum err reply_end(struct node *n, uint64_t caller, uint64_t request) WARN_UNUSED;
+/** Answer an error of a library call: its class chooses the exit code, err_words() the text. */
+enum err reply_failed(struct node *n, uint64_t caller, uint64_t request, enum err e) WARN_UNUSED;
+
+/** One request being answered. */
+struct asking {
+	struct node *n;
+	const struct node_caller *caller;
+	uint64_t id;
+	const struct pb_api_request *m;
+};
+
+enum err request_record_import(struct asking *a) WARN_UNUSED;
+enum err request_record_list(struct asking *a) WARN_UNUSED;
+enum err request_record_show(struct asking *a) WARN_UNUSED;
+enum err request_referral_send(struct asking *a) WARN_UNUSED;
+enum err request_referral_list(struct asking *a) WARN_UNUSED;
+enum err request_referral_show(struct asking *a) WARN_UNUSED;
+enum err request_referral_decide(struct asking *a) WARN_UNUSED;
+enum err request_peer_list(struct asking *a) WARN_UNUSED;
+enum err request_agreement_adopt(struct asking *a) WARN_UNUSED;
+enum err request_agreement_list(struct asking *a) WARN_UNUSED;
+enum err request_audit_list(struct asking *a) WARN_UNUSED;
+enum err request_audit_verify(struct asking *a) WARN_UNUSED;
+enum err request_audit_reconcile(struct asking *a) WARN_UNUSED;
+enum err request_node_status(struct asking *a) WARN_UNUSED;
+/** Change the state of a referral on our side: entry, history, row. */
+enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,
+			 int state, bool opened, const char *reason) WARN_UNUSED;
+
+/* --- verify.c --- */
+enum err verify_start(struct node *n, const struct node_caller *caller, uint64_t request,
+		      struct peer *peer) WARN_UNUSED;
+enum err verify_step(struct node *n, bool *ret_more) WARN_UNUSED;
+void jobs_forget(struct node *n, uint64_t caller);
+
+#endif

@@ -1,0 +1,266 @@
+/* Batches that go: what the peer's session has not been sent yet, within the window. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/internal.h"
+
+/* Items of one batch with everything that they borrow. */
+struct parcel {
+	struct node *n;
+	struct session *s;
+	struct pb_item *list[BATCH_ITEMS_MAX];
+	size_t n_item;
+	size_t n_bytes;
+	uint64_t last_k;
+};
+
+struct packed_item {
+	struct pb_item item;
+	struct buf entry;
+	struct buf body;
+	uint8_t salt[SALT_BYTES];
+	struct pb_opening *opening;
+	struct pb_opening **opening_list;
+	struct buf openings; /* the bytes that the openings borrow */
+};
+
+static void packed_item_free(struct packed_item *i)
+{
+	if (!i)
+		return;
+	buf_fini(&i->entry);
+	if (i->body.n)
+		wipe(buf_data(&i->body), i->body.n);
+	buf_fini(&i->body);
+	if (i->openings.n)
+		wipe(buf_data(&i->openings), i->openings.n);
+	buf_fini(&i->openings);
+	free(i->opening);
+	free(i->opening_list);
+	free(i);
+}
+DEFINE_FREEP(struct packed_item, packed_item_free)
+
+static void parcel_clear(struct parcel *p)
+{
+	for (size_t i = 0; i < p->n_item; i++)
+		packed_item_free((struct packed_item *)p->list[i]);
+	p->n_item = 0;
+	p->n_bytes = 0;
+}
+
+/* Does this kind carry openings beside its body? Where: its Disclosure. */
+static enum err disclosure_of(int kind, struct view body, void **ret_message,
+			      const struct pb_disclosure **ret)
+{
+	enum err e;
+
+	*ret = NULL;
+	if (kind == PB(ENTRY_KIND, REFERRAL)) {
+		e = message_decode(&pb_referral_desc, body, MESSAGE_STRICT, ret_message);
+		if (!e)
+			*ret = ((struct pb_referral *)*ret_message)->record;
+		return e;
+	}
+	if (kind == PB(ENTRY_KIND, SUPPLEMENT)) {
+		e = message_decode(&pb_supplement_desc, body, MESSAGE_STRICT, ret_message);
+		if (!e)
+			*ret = ((struct pb_supplement *)*ret_message)->record;
+		return e;
+	}
+	return ERR_OK;
+}
+
+static enum err pack_openings(struct node *n, const struct pb_disclosure *d, struct packed_item *i)
+{
+	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
+	CLEANUP(freep) struct opened_slice *opened = calloc(n_named + 1, sizeof(*opened));
+	size_t n_opened, at = 0;
+	enum err e;
+
+	i->opening = calloc(n_named + 1, sizeof(*i->opening));
+	i->opening_list = calloc(n_named + 1, sizeof(struct pb_opening *));
+	if (!opened || !i->opening || !i->opening_list)
+		return err_new(ERR_NOMEM, "openings");
+	e = own_record_reopen(n, d, opened, &n_opened);
+	for (size_t j = 0; !e && j < n_opened; j++) {
+		e = buf_put_view(&i->openings, opened[j].salt);
+		if (!e)
+			e = buf_put_view(&i->openings, opened[j].slice);
+	}
+	if (e)
+		return err_trace(e);
+	for (size_t j = 0; j < n_opened; j++) {
+		uint8_t *p = buf_data(&i->openings) + at;
+
+		i->opening[j] = (struct pb_opening)PB_OPENING_INIT;
+		i->opening[j].has_salt = i->opening[j].has_slice = 1;
+		i->opening[j].salt = message_borrow(view_of(p, opened[j].salt.n));
+		i->opening[j].slice =
+			message_borrow(view_of(p + opened[j].salt.n, opened[j].slice.n));
+		i->opening_list[j] = &i->opening[j];
+		at += opened[j].salt.n + opened[j].slice.n;
+	}
+	i->item.openings = i->opening_list;
+	i->item.n_openings = n_opened;
+	return ERR_OK;
+}
+
+static enum err pack_body(struct node *n, const struct entry_row *row, int kind,
+			  struct packed_item *i)
+{
+	CLEANUP(message_freep) void *message = NULL;
+	const struct pb_disclosure *d = NULL;
+	enum err e;
+
+	e = body_load(n, row->body_blob, i->salt, &i->body);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK; /* erased: the entry goes without it, and is receipted as ABSENT */
+	if (!e)
+		e = disclosure_of(kind, buf_view(&i->body), &message, &d);
+	if (!e && d)
+		e = pack_openings(n, d, i);
+	if (e)
+		return err_trace(e);
+	i->item.has_body = i->item.has_body_salt = 1;
+	i->item.body = message_borrow(buf_view(&i->body));
+	i->item.body_salt = message_borrow(view_of(i->salt, sizeof(i->salt)));
+	return ERR_OK;
+}
+
+static enum err pack_item(struct node *n, const struct entry_row *row, struct packed_item **ret,
+			  int *ret_kind)
+{
+	CLEANUP(packed_item_freep) struct packed_item *i = calloc(1, sizeof(*i));
+	struct entry entry;
+	enum err e;
+
+	if (!i)
+		return err_new(ERR_NOMEM, "item");
+	i->item = (struct pb_item)PB_ITEM_INIT;
+	e = entry_decode(row->entry, &entry);
+	if (!e)
+		e = buf_put_view(&i->entry, row->entry);
+	if (!e && row->has_body)
+		e = pack_body(n, row, (int)entry.kind, i);
+	if (e)
+		return err_trace(e);
+	i->item.has_index = i->item.has_entry = 1;
+	i->item.index = row->index;
+	i->item.entry = message_borrow(buf_view(&i->entry));
+	*ret_kind = (int)entry.kind;
+	*ret = TAKE(i);
+	return ERR_OK;
+}
+
+/* Receipts and recalls ignore the window, and so does what stands before one in the chain: else two
+ * full windows would wait for each other's receipts. */
+static bool window_is_open(const struct session *s, uint64_t k)
+{
+	if (k <= s->peer->urgent_k)
+		return true;
+	return s->n_flight < WINDOW_ITEMS && s->flight_bytes < WINDOW_BYTES;
+}
+
+static void count_in_flight(struct session *s, uint64_t k, size_t n_bytes)
+{
+	if (s->n_flight == WINDOW_ITEMS)
+		return; /* beyond the window only for a receipt's sake: not counted */
+	s->flight[(s->flight_at + s->n_flight) % WINDOW_ITEMS] =
+		(struct in_flight){.k = k, .n_bytes = n_bytes};
+	s->n_flight++;
+	s->flight_bytes += n_bytes;
+}
+
+void outbox_receipted(struct session *s, uint64_t k)
+{
+	while (s->n_flight && s->flight[s->flight_at].k <= k) {
+		s->flight_bytes -= s->flight[s->flight_at].n_bytes;
+		s->flight_at = (s->flight_at + 1) % WINDOW_ITEMS;
+		s->n_flight--;
+	}
+}
+
+void outbox_rewind(struct session *s, uint64_t size, uint64_t k)
+{
+	s->sent_size = size;
+	s->sent_k = k;
+	s->n_flight = 0;
+	s->flight_bytes = 0;
+}
+
+static enum err add_to_parcel(void *ctx, const struct entry_row *row)
+{
+	struct parcel *p = ctx;
+	struct packed_item *i;
+	size_t n_bytes;
+	int kind;
+	enum err e;
+
+	if (p->n_item == BATCH_ITEMS_MAX || !window_is_open(p->s, row->k))
+		return ERR_FULL;
+	e = pack_item(p->n, row, &i, &kind);
+	if (e)
+		return err_trace(e);
+	n_bytes = message_size(&i->item);
+	if (p->n_item && p->n_bytes + n_bytes > BATCH_BYTES_MAX) {
+		packed_item_free(i);
+		return ERR_FULL;
+	}
+	p->list[p->n_item++] = &i->item;
+	p->n_bytes += n_bytes;
+	p->last_k = row->k;
+	if (kind != PB(ENTRY_KIND, RECEIPT))
+		count_in_flight(p->s, row->k, n_bytes);
+	return ERR_OK;
+}
+
+static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
+{
+	struct tree_reader reader = tree_reader_of(&n->tree);
+	struct batch_terms terms = {
+		.from_size = s->sent_size,
+		.note = buf_view(&n->note),
+		.size = n->signed_size,
+		.item = p->list,
+		.n_item = p->n_item,
+	};
+	struct output *o;
+	enum err e;
+
+	e = output_new(n, OUTPUT_SEND, s->number, &o);
+	if (!e)
+		e = batch_make(&terms, &reader, &o->data);
+	if (e)
+		return err_trace(e);
+	s->sent_size = n->signed_size;
+	if (p->n_item)
+		s->sent_k = p->last_k;
+	s->said_ms = n->port.mono_ms(n->port.ctx);
+	s->sent_hour = n->port.utc_us(n->port.ctx) / HOUR_US;
+	return ERR_OK;
+}
+
+enum err outbox_pump(struct node *n, struct session *s)
+{
+	const uint64_t hour = n->port.utc_us(n->port.ctx) / HOUR_US;
+	struct parcel p = {.n = n, .s = s};
+	enum err e = ERR_OK;
+
+	if (s->closing || !s->hello_seen || s->peer->live != s || n->hold)
+		return ERR_OK;
+	while (!e && s->sent_k < s->peer->row.sent_k) {
+		e = entry_walk_peer(n->store, s->peer->row.id, s->sent_k, add_to_parcel, &p);
+		if (e == ERR_FULL)
+			e = ERR_OK;
+		if (e || p.n_item == 0)
+			break;
+		e = send_parcel(n, s, &p);
+		parcel_clear(&p);
+	}
+	/* once an hour the newest checkpoint, whether there is something to say or not */
+	if (!e && hour != s->sent_hour && s->sent_size < n->signed_size)
+		e = send_parcel(n, s, &p);
+	parcel_clear(&p);
+	return e ? err_trace(e) : ERR_OK;
+}

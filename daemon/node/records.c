@@ -1,0 +1,476 @@
+/* Records: own ones sealed, opened again and released; received ones put together. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "crypto/digest.h"
+#include "node/internal.h"
+#include "record/derive.h"
+#include "record/manifest.h"
+
+static void own_record_free(struct own_record *r)
+{
+	if (!r)
+		return;
+	if (r->record.n)
+		wipe(buf_data(&r->record), r->record.n);
+	if (r->salts.n)
+		wipe(buf_data(&r->salts), r->salts.n);
+	buf_fini(&r->record);
+	buf_fini(&r->salts);
+	buf_fini(&r->manifest);
+	slice_set_fini(&r->slices);
+	free(r->commitment);
+	free(r);
+}
+DEFINE_FREEP(struct own_record, own_record_free)
+
+void own_record_close(struct node *n)
+{
+	own_record_free(n->own);
+	n->own = NULL;
+}
+
+static enum err commit_to_slices(struct own_record *r)
+{
+	if (r->salts.n != r->slices.n * SLICE_SALT_BYTES)
+		return err_new(ERR_STORAGE, "salts do not fit the record");
+	r->commitment = calloc(r->slices.n + 1, sizeof(*r->commitment));
+	if (!r->commitment)
+		return err_new(ERR_NOMEM, "commitments");
+	for (size_t i = 0; i < r->slices.n; i++)
+		r->commitment[i] = slice_commitment(buf_data(&r->salts) + i * SLICE_SALT_BYTES,
+						    r->slices.slice[i].bytes);
+	return ERR_OK;
+}
+
+enum err own_record_open(struct node *n, const struct digest *manifest,
+			 const struct own_record **ret)
+{
+	CLEANUP(own_record_freep) struct own_record *r = NULL;
+	struct manifest_row row;
+	enum err e;
+
+	if (n->own && digest_eq(&n->own->row.manifest, manifest)) {
+		*ret = n->own;
+		return ERR_OK;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_new(ERR_NOMEM, "record");
+	e = record_get_manifest(n->store, manifest, &r->row);
+	if (!e)
+		e = manifest_get(n->store, manifest, &row);
+	if (!e)
+		e = buf_put_view(&r->manifest, row.manifest);
+	if (!e)
+		e = blob_load(n, BLOB_RECORD, r->row.record_blob, &r->record);
+	if (!e)
+		e = blob_load(n, BLOB_SALTS, r->row.salts_blob, &r->salts);
+	if (!e)
+		e = record_cut((enum record_type)r->row.type, buf_view(&r->record), &r->slices);
+	if (!e)
+		e = commit_to_slices(r);
+	if (e)
+		return err_trace(e);
+	own_record_close(n);
+	n->own = TAKE(r);
+	*ret = n->own;
+	return ERR_OK;
+}
+
+enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
+			   size_t *ret_n)
+{
+	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
+	const struct own_record *r;
+	struct digest manifest;
+	enum err e;
+
+	if (!digest_from_view(&manifest, message_bytes(d->has_manifest_digest, d->manifest_digest)))
+		return err_new(ERR_STORAGE, "own body names no manifest");
+	e = own_record_open(n, &manifest, &r);
+	if (e)
+		return err_trace(e);
+	for (size_t i = 0; i < n_named; i++) {
+		size_t at = 0;
+
+		while (at < r->slices.n &&
+		       memcmp(r->commitment[at].b, d->opened.data + i * DIGEST_BYTES, DIGEST_BYTES))
+			at++;
+		if (at == r->slices.n)
+			return err_new(ERR_STORAGE, "own body opens what its record does not hold");
+		ret[i] = (struct opened_slice){
+			.commitment = r->commitment[at],
+			.unit = r->slices.slice[at].unit,
+			.salt = view_of(buf_data(&r->salts) + at * SLICE_SALT_BYTES,
+					SLICE_SALT_BYTES),
+			.slice = r->slices.slice[at].bytes,
+		};
+	}
+	*ret_n = n_named;
+	return ERR_OK;
+}
+
+static uint32_t civil_year(uint64_t utc_us)
+{
+	const time_t s = (time_t)(utc_us / 1000000);
+	struct tm tm;
+
+	return gmtime_r(&s, &tm) ? (uint32_t)(tm.tm_year + 1900) : 1970;
+}
+
+/* The local reference stands in the slice of routing.local_reference: tags, length, text. */
+static struct view label_of(const struct slice_set *slices)
+{
+	for (size_t i = 0; i < slices->n; i++) {
+		const struct slice *s = &slices->slice[i];
+		const char *end = (const char *)s->bytes.p + s->bytes.n;
+
+		if (strcmp(s->unit->path, "routing.local_reference") != 0)
+			continue;
+		/* group tag, group length, leaf tag, leaf length: a byte each, as texts are short
+		 */
+		if (s->bytes.n > 4 && s->bytes.p[3] < 0x80)
+			return view_of(end - s->bytes.p[3], s->bytes.p[3]);
+	}
+	return view_of(NULL, 0);
+}
+
+/* Revision after the newest of the same record, if it replaces one. */
+static enum err fill_revision(struct node *n, const struct pb_record_import *m,
+			      struct manifest_terms *terms)
+{
+	struct manifest_row row;
+	struct record_row before;
+	struct manifest manifest;
+	enum err e;
+
+	terms->revision = 1;
+	if (!m->has_replaces)
+		return n->port.random(n->port.ctx, terms->record_id, sizeof(terms->record_id));
+	if (m->replaces.len != RECORD_ID_BYTES)
+		return err_new(ERR_INVALID, "a record id has %d bytes", RECORD_ID_BYTES);
+	e = record_get(n->store, m->replaces.data, &before);
+	if (e == ERR_NOT_FOUND)
+		return err_new(ERR_INVALID, "the record to replace is not held here");
+	if (!e)
+		e = manifest_get(n->store, &before.manifest, &row);
+	if (!e)
+		e = manifest_read(row.manifest, &manifest);
+	if (e)
+		return err_trace(e);
+	if (before.type != (int)terms->type)
+		return err_new(ERR_INVALID, "a revision must be of the same record type");
+	memcpy(terms->record_id, before.id, sizeof(terms->record_id));
+	terms->revision = before.revision + 1;
+	terms->has_previous = true;
+	terms->previous = before.manifest;
+	terms->n_previous = manifest.n;
+	return ERR_OK;
+}
+
+static enum err fill_terms(struct node *n, const struct pb_record_import *m,
+			   struct manifest_terms *terms)
+{
+	if (!m->has_type || !record_type_name((enum record_type)m->type))
+		return err_new(ERR_INVALID, "unknown record type");
+	terms->type = (enum record_type)m->type;
+	terms->schema_version = FIELD_SCHEMA_VERSION;
+	terms->originator = n->agency;
+	terms->sealed_at_us = ledger_time_us(n);
+	if (m->has_retain_until_us) {
+		if (m->retain_until_us <= terms->sealed_at_us)
+			return err_new(ERR_INVALID, "the date to retain until has passed");
+		terms->retain_until_us = m->retain_until_us;
+	}
+	if (m->handling) {
+		terms->tlp = m->handling->has_tlp ? (int)m->handling->tlp : 0;
+		for (size_t i = 0; i < m->handling->n_restrictions; i++)
+			terms->restrictions |= 1u << (unsigned)m->handling->restrictions[i];
+	}
+	return fill_revision(n, m, terms);
+}
+
+static enum err store_record(struct node *n, const struct own_record *r,
+			     const struct manifest_terms *terms, struct record_row *row)
+{
+	struct manifest_row manifest = {.digest = row->manifest,
+					.manifest = buf_view(&r->manifest)};
+	const struct view none = view_of(NULL, 0);
+	enum err e;
+
+	memcpy(row->id, terms->record_id, sizeof(row->id));
+	row->revision = terms->revision;
+	row->type = (int)terms->type;
+	row->time_us = terms->sealed_at_us;
+	e = blob_store(n, BLOB_RECORD, buf_view(&r->record), none, row->record_blob);
+	if (!e)
+		e = blob_store(n, BLOB_SALTS, buf_view(&r->salts), none, row->salts_blob);
+	if (!e)
+		e = blob_store(n, BLOB_LABEL, label_of(&r->slices), none, row->label_blob);
+	if (!e)
+		e = manifest_put(n->store, &manifest);
+	if (!e)
+		e = record_put(n->store, row);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err append_seal(struct node *n, const struct node_caller *caller,
+			    const struct pb_record_import *m, const struct manifest_terms *terms,
+			    struct record_row *row)
+{
+	struct append logged = {
+		.kind = terms->revision == 1 ? PB(ENTRY_KIND, COLLECTED) : PB(ENTRY_KIND, ALTERED),
+		.caller = caller,
+		.reason = m->reason,
+		.record_id = terms->record_id,
+		.revision = terms->revision,
+	};
+	struct append seal = {.kind = PB(ENTRY_KIND, SEAL), .manifest = &row->manifest};
+	struct appended done;
+	enum err e;
+
+	e = ledger_append(n, &logged, &done);
+	if (!e)
+		e = ledger_append(n, &seal, &done);
+	row->seal_index = done.index;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* Salts and decoys, then the manifest over them. */
+static enum err make_manifest(struct node *n, struct own_record *r,
+			      const struct manifest_terms *terms)
+{
+	const size_t n_random = manifest_random_bytes(r->slices.n, terms->n_previous);
+	CLEANUP(freep) uint8_t *random = NULL;
+	enum err e;
+
+	if (n_random == 0)
+		return err_new(ERR_INVALID, "the record has more than %d fields", COMMITMENTS_MAX);
+	random = malloc(n_random);
+	if (!random)
+		return err_new(ERR_NOMEM, "salts");
+	e = n->port.random(n->port.ctx, random, n_random);
+	if (!e)
+		e = manifest_make(terms, &r->slices, random, n_random, &r->manifest);
+	if (!e)
+		e = buf_put(&r->salts, random, r->slices.n * SLICE_SALT_BYTES);
+	wipe(random, n_random);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err own_record_seal(struct node *n, const struct node_caller *caller,
+			 const struct pb_record_import *m, struct record_row *ret)
+{
+	CLEANUP(own_record_freep) struct own_record *r = calloc(1, sizeof(*r));
+	struct manifest_terms terms = {0};
+	struct record_row row = {0};
+	enum err e;
+
+	if (!r)
+		return err_new(ERR_NOMEM, "record");
+	e = fill_terms(n, m, &terms);
+	if (!e)
+		e = record_derive(terms.type, message_bytes(m->has_record, m->record),
+				  civil_year(terms.sealed_at_us), &r->record);
+	if (!e)
+		e = record_cut(terms.type, buf_view(&r->record), &r->slices);
+	if (!e)
+		e = make_manifest(n, r, &terms);
+	if (e)
+		return err_trace(e);
+	if (n->hold)
+		return err_new(ERR_STATE, "nothing is signed: %s", n->hold);
+	row.manifest = manifest_digest(buf_view(&r->manifest));
+	e = append_seal(n, caller, m, &terms, &row);
+	if (!e)
+		e = store_record(n, r, &terms, &row);
+	if (e)
+		return err_trace(e);
+	*ret = row;
+	return ERR_OK;
+}
+
+enum err seal_of(struct node *n, uint64_t seal_index, struct buf *entry, struct proof *proof,
+		 struct pb_seal *ret)
+{
+	struct tree_reader reader = tree_reader_of(&n->tree);
+	struct entry_row row;
+	enum err e;
+
+	if (seal_index >= n->signed_size)
+		return err_new(ERR_FULL, "the record's seal is being committed: try again");
+	e = entry_get(n->store, seal_index, &row);
+	if (!e)
+		e = buf_put_view(entry, row.entry);
+	if (!e)
+		e = merkle_prove_inclusion(&reader, seal_index, n->signed_size, proof);
+	if (e)
+		return err_trace(e);
+	*ret = (struct pb_seal)PB_SEAL_INIT;
+	ret->has_entry = ret->has_index = ret->has_checkpoint = 1;
+	ret->entry = message_borrow(buf_view(entry));
+	ret->index = seal_index;
+	ret->has_proof = proof->n != 0;
+	ret->proof = message_borrow(view_of(proof->hash, proof->n * sizeof(proof->hash[0])));
+	ret->checkpoint = message_borrow(buf_view(&n->note));
+	return ERR_OK;
+}
+
+/* Commitments that the referral itself has opened already. */
+struct opened_before {
+	const uint8_t *p;
+	size_t n;
+};
+
+static enum err skip_opened(void *ctx, const struct digest *commitment, bool *ret_skip)
+{
+	const struct opened_before *o = ctx;
+
+	*ret_skip = false;
+	for (size_t i = 0; i < o->n && !*ret_skip; i++)
+		*ret_skip = memcmp(o->p + i * DIGEST_BYTES, commitment->b, DIGEST_BYTES) == 0;
+	return ERR_OK;
+}
+
+static enum err append_supplement(struct node *n, struct peer *p, const struct referral_row *r,
+				  const struct digest *agreement, const struct opened_slice *opened,
+				  size_t n_opened)
+{
+	struct pb_supplement m = PB_SUPPLEMENT_INIT;
+	struct pb_disclosure d = PB_DISCLOSURE_INIT;
+	struct append entry = {
+		.kind = PB(ENTRY_KIND, SUPPLEMENT),
+		.peer = p,
+		.agreement = agreement,
+		.purpose = r->purpose,
+		.answers = &r->leaf,
+	};
+	struct buf named = {0}, body = {0};
+	struct appended done;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; !e && i < n_opened; i++)
+		e = buf_put_view(&named, view_digest(&opened[i].commitment));
+	d.has_manifest_digest = d.has_opened = 1;
+	d.manifest_digest = message_borrow(view_digest(&r->manifest));
+	d.opened = message_borrow(buf_view(&named));
+	m.record = &d;
+	if (!e)
+		e = message_encode(&m, &body);
+	entry.body = buf_view(&body);
+	if (!e)
+		e = ledger_append(n, &entry, &done);
+	buf_fini(&named);
+	buf_fini(&body);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* The referral's own body: what it opened, and on which consent. */
+static enum err load_referral(struct node *n, const struct referral_row *r,
+			      struct pb_referral **ret)
+{
+	struct entry_row row;
+	struct buf body = {0};
+	enum err e;
+
+	e = entry_get_leaf(n->store, &r->leaf, &row);
+	if (!e)
+		e = body_load(n, row.body_blob, NULL, &body);
+	if (!e)
+		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);
+	buf_fini(&body);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err release_second_stage(struct node *n, struct peer *p, struct referral_row *r)
+{
+	CLEANUP(message_freep) struct pb_referral *referral = NULL;
+	CLEANUP(freep) struct opened_slice *opened = NULL;
+	struct policy_case c = {.purpose = r->purpose, .stage = POLICY_ACCEPTED};
+	const struct agreement *a;
+	const struct own_record *record;
+	struct opened_before before = {0};
+	size_t n_opened = 0;
+	enum err e;
+
+	if (!r->has_manifest)
+		return ERR_OK;
+	e = agreement_for(n, p, r->purpose, &a);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK; /* evaluated anew: nothing may leave now */
+	if (!e)
+		e = load_referral(n, r, &referral);
+	if (!e)
+		e = own_record_open(n, &r->manifest, &record);
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e); /* erased meanwhile */
+	c.type = (enum record_type)record->row.type;
+	c.has_consent = referral_has_consent(referral);
+	c.utc_us = ledger_time_us(n);
+	c.schema_version = p->live ? p->live->schema_version : FIELD_SCHEMA_VERSION;
+	if (referral->record && referral->record->has_opened)
+		before = (struct opened_before){.p = referral->record->opened.data,
+						.n = referral->record->opened.len / DIGEST_BYTES};
+	opened = calloc(record->slices.n + 1, sizeof(*opened));
+	if (!opened)
+		return err_new(ERR_NOMEM, "openings");
+	e = disclosure_select(a, &c, &record->slices, buf_data(&record->salts), skip_opened,
+			      &before, opened, &n_opened);
+	if (!e && n_opened)
+		e = append_supplement(n, p, r, agreement_digest(a), opened, n_opened);
+	if (!e && n_opened) {
+		r->n_disclosed += n_opened;
+		e = referral_put(n->store, r);
+	}
+	return e ? err_trace(e) : ERR_OK;
+}
+
+struct joining {
+	struct node *n;
+	struct buf bytes; /* salt and slice of each, one after the other */
+	size_t end[SLICES_MAX];
+	size_t n_slice;
+};
+
+static enum err load_opening(void *ctx, const struct opening_row *row)
+{
+	struct joining *j = ctx;
+	enum err e;
+
+	if (j->n_slice == SLICES_MAX)
+		return err_new(ERR_STORAGE, "more openings than a record has");
+	e = blob_load(j->n, BLOB_OPENING, row->blob, &j->bytes);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK; /* this field was erased */
+	if (e)
+		return err_trace(e);
+	j->end[j->n_slice++] = j->bytes.n;
+	return ERR_OK;
+}
+
+enum err received_record_join(struct node *n, const struct digest *manifest, int type,
+			      struct buf *out, size_t *ret_n)
+{
+	CLEANUP(freep) struct joining *j = calloc(1, sizeof(*j));
+	CLEANUP(freep) struct view *slice = calloc(SLICES_MAX, sizeof(*slice));
+	enum err e;
+
+	if (!j || !slice)
+		return err_new(ERR_NOMEM, "record");
+	j->n = n;
+	e = opening_walk(n->store, manifest, load_opening, j);
+	for (size_t i = 0; !e && i < j->n_slice; i++) {
+		size_t start = (i ? j->end[i - 1] : 0) + SLICE_SALT_BYTES;
+
+		slice[i] = view_of(buf_data(&j->bytes) + start, j->end[i] - start);
+	}
+	if (!e)
+		e = record_join((enum record_type)type, slice, j->n_slice, out);
+	*ret_n = j->n_slice;
+	if (j->bytes.n)
+		wipe(buf_data(&j->bytes), j->bytes.n);
+	buf_fini(&j->bytes);
+	return e ? err_trace(e) : ERR_OK;
+}

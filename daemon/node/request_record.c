@@ -1,0 +1,121 @@
+/* API: records. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/internal.h"
+#include "record/manifest.h"
+
+/* A string field of protobuf-c is not const, though it only reads it. */
+static char *type_name(int type)
+{
+	union {
+		const char *in;
+		char *out;
+	} name = {.in = record_type_name((enum record_type)type)};
+
+	return name.out;
+}
+
+static enum err fill_row(struct node *n, const struct record_row *row, struct pb_record_row *m,
+			 struct buf *label)
+{
+	enum err e = blob_load(n, BLOB_LABEL, row->label_blob, label);
+
+	if (!e)
+		e = buf_put_u8(label, 0);
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	*m = (struct pb_record_row)PB_RECORD_ROW_INIT;
+	m->has_id = m->has_revision = 1;
+	m->id = message_borrow(view_of(row->id, sizeof(row->id)));
+	m->revision = row->revision;
+	m->type = type_name(row->type);
+	m->local_reference = label->n > 1 ? (char *)buf_data(label) : NULL;
+	return ERR_OK;
+}
+
+static enum err send_row(struct asking *a, const struct record_row *row, bool more)
+{
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_record_row m;
+	struct buf label = {0};
+	enum err e = fill_row(a->n, row, &m, &label);
+
+	reply.record = &m;
+	if (!e)
+		e = reply_row(a->n, a->caller->id, a->id, &reply, more);
+	buf_fini(&label);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err request_record_import(struct asking *a)
+{
+	struct record_row row;
+	enum err e = own_record_seal(a->n, a->caller, a->m->record_import, &row);
+
+	if (e)
+		return reply_failed(a->n, a->caller->id, a->id, e);
+	return send_row(a, &row, false);
+}
+
+static enum err list_one(void *ctx, const struct record_row *row)
+{
+	return send_row(ctx, row, true);
+}
+
+enum err request_record_list(struct asking *a)
+{
+	enum err e = record_walk(a->n->store, list_one, a);
+
+	return e ? err_trace(e) : reply_end(a->n, a->caller->id, a->id);
+}
+
+enum err request_record_show(struct asking *a)
+{
+	const struct pb_record_show *ask = a->m->record_show;
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_record_content m = PB_RECORD_CONTENT_INIT;
+	struct append logged = {
+		.kind = PB(ENTRY_KIND, CONSULTED), .caller = a->caller, .reason = ask->reason};
+	const struct own_record *r;
+	struct manifest manifest;
+	struct record_row row;
+	struct appended done;
+	enum err e;
+
+	if (!ask->has_record_id || ask->record_id.len != RECORD_ID_BYTES)
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+				   "a record id has %d hex digits: see `amparo record list`",
+				   2 * RECORD_ID_BYTES);
+	if (!ask->reason || !ask->reason[0])
+		return reply_error(
+			a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+			"reading a record needs a reason, which is logged: --reason TEXT");
+	e = record_get(a->n->store, ask->record_id.data, &row);
+	if (e == ERR_NOT_FOUND)
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, DATA),
+				   "no record has this id: see `amparo record list`");
+	if (!e)
+		e = own_record_open(a->n, &row.manifest, &r);
+	if (!e)
+		e = manifest_read(buf_view(&r->manifest), &manifest);
+	logged.record_id = row.id;
+	logged.revision = row.revision;
+	if (!e)
+		e = ledger_append(a->n, &logged, &done);
+	if (e)
+		return reply_failed(a->n, a->caller->id, a->id, e);
+	m.has_id = m.has_revision = m.has_sealed_at_us = m.has_manifest_digest = m.has_record = 1;
+	m.has_n_disclosed = m.has_n_commitments = 1;
+	m.id = message_borrow(view_of(row.id, sizeof(row.id)));
+	m.revision = row.revision;
+	m.type = type_name(row.type);
+	m.originator = a->n->agency.text;
+	m.sealed_at_us = manifest.terms.sealed_at_us;
+	m.manifest_digest = message_borrow(view_digest(&row.manifest));
+	m.record = message_borrow(buf_view(&r->record));
+	m.n_disclosed = (uint32_t)r->slices.n;
+	m.n_commitments = (uint32_t)manifest.n;
+	reply.record_content = &m;
+	return reply_row(a->n, a->caller->id, a->id, &reply, false);
+}

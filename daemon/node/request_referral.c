@@ -1,0 +1,457 @@
+/* API: referrals, from the list to the decision. Sending stands in request_send.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/internal.h"
+#include "record/manifest.h"
+#include "referral/state.h"
+
+static enum referral_party our_party(const struct referral_row *r)
+{
+	return r->is_incoming ? REFERRAL_RECEIVER : REFERRAL_SENDER;
+}
+
+static bool awaits_us(const struct referral_row *r)
+{
+	return referral_awaits((Amparo__V1__ReferralState)r->state, our_party(r));
+}
+
+/* sealed, sent, received or refused, opened: as the two ledgers say. */
+static enum err delivery_of(struct node *n, const struct referral_row *r, const char **ret,
+			    int *ret_reason)
+{
+	const struct peer *p = peer_by_row(n, r->peer);
+	int status;
+	enum err e;
+
+	*ret_reason = 0;
+	if (r->is_incoming) {
+		*ret = r->opened ? "opened" : "received";
+		return ERR_OK;
+	}
+	if (!p || r->k > p->row.delivered_k) {
+		*ret = p && p->live && p->live->sent_k >= r->k ? "sent" : "sealed";
+		return ERR_OK;
+	}
+	e = refusal_get(n->store, r->peer, r->k, &status, ret_reason);
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	*ret = !e ? "refused" : r->opened ? "opened" : "received";
+	return ERR_OK;
+}
+
+/* protobuf-c's strings are not const, though it only reads them. */
+static char *unconst(const char *s)
+{
+	union {
+		const char *in;
+		char *out;
+	} u = {.in = s};
+
+	return u.out;
+}
+
+static enum err fill_row(struct node *n, const struct referral_row *r, struct pb_referral_row *m)
+{
+	struct peer *p = peer_by_row(n, r->peer);
+	const char *delivery;
+	int reason;
+	enum err e = delivery_of(n, r, &delivery, &reason);
+
+	if (e)
+		return err_trace(e);
+	*m = (struct pb_referral_row)PB_REFERRAL_ROW_INIT;
+	m->has_id = m->has_side = m->has_type = m->has_urgency = m->has_purpose = m->has_state = 1;
+	m->has_time_us = m->has_awaits_us = m->has_n_disclosed = 1;
+	m->id = message_borrow(view_digest(&r->leaf));
+	m->side = r->is_incoming ? PB(LIST_SIDE, IN) : PB(LIST_SIDE, OUT);
+	m->peer = p ? p->row.agency.text : NULL;
+	m->type = (Amparo__V1__ReferralType)r->type;
+	m->urgency = (Amparo__V1__Urgency)r->urgency;
+	m->purpose = (Amparo__V1__Purpose)r->purpose;
+	m->state = (Amparo__V1__ReferralState)r->state;
+	m->delivery = unconst(delivery);
+	m->has_refused = reason != 0;
+	if (reason)
+		m->refused = (Amparo__V1__RefusalReason)reason;
+	m->time_us = r->time_us;
+	m->has_reply_by_us = r->reply_by_us != 0;
+	m->reply_by_us = r->reply_by_us;
+	m->awaits_us = awaits_us(r);
+	m->n_disclosed = (uint32_t)r->n_disclosed;
+	m->has_record_id = r->has_manifest;
+	m->record_id = message_borrow(view_of(r->record_id, sizeof(r->record_id)));
+	return ERR_OK;
+}
+
+static enum err send_row(struct asking *a, const struct referral_row *r, bool more)
+{
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_referral_row m;
+	enum err e = fill_row(a->n, r, &m);
+
+	reply.referral = &m;
+	return e ? err_trace(e) : reply_row(a->n, a->caller->id, a->id, &reply, more);
+}
+
+/* --- list: what awaits this agency's answer first --- */
+
+struct listing {
+	struct asking *a;
+	bool awaiting; /* this pass sends those that await us, the other pass the rest */
+};
+
+static enum err list_one(void *ctx, const struct referral_row *r)
+{
+	struct listing *l = ctx;
+	const struct pb_referral_list *ask = l->a->m->referral_list;
+
+	if (awaits_us(r) != l->awaiting)
+		return ERR_OK;
+	if (ask->has_side && (ask->side == PB(LIST_SIDE, IN)) != r->is_incoming)
+		return ERR_OK;
+	if (ask->has_state && (int)ask->state != r->state)
+		return ERR_OK;
+	return send_row(l->a, r, true);
+}
+
+enum err request_referral_list(struct asking *a)
+{
+	struct listing l = {.a = a, .awaiting = true};
+	enum err e = referral_walk(a->n->store, list_one, &l);
+
+	l.awaiting = false;
+	if (!e)
+		e = referral_walk(a->n->store, list_one, &l);
+	return e ? err_trace(e) : reply_end(a->n, a->caller->id, a->id);
+}
+
+/* --- finding one --- */
+
+/* ERR_NOT_FOUND after having answered the caller. */
+static enum err find(struct asking *a, bool has_id, ProtobufCBinaryData id,
+		     struct referral_row *ret, bool *ret_found)
+{
+	enum err e = ERR_NOT_FOUND;
+
+	*ret_found = false;
+	if (has_id && id.len >= 1 && id.len <= DIGEST_BYTES)
+		e = referral_find(a->n->store, message_bytes(1, id), ret);
+	if (e == ERR_NOT_FOUND)
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, DATA),
+				   "no referral has this id: see `amparo referral list`");
+	if (e == ERR_EXISTS)
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, DATA),
+				   "more than one referral begins with this id: give more of it");
+	*ret_found = e == ERR_OK;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* --- show --- */
+
+/* Body of the REFERRAL, whichever side wrote it. */
+static enum err load_terms(struct node *n, const struct referral_row *r, struct pb_referral **ret)
+{
+	struct entry_row own;
+	struct received_row theirs;
+	struct buf body = {0};
+	enum err e;
+
+	if (r->is_incoming) {
+		e = received_get_leaf(n->store, &r->leaf, &theirs);
+		if (!e)
+			e = theirs.has_body ? body_load(n, theirs.body_blob, NULL, &body)
+					    : ERR_NOT_FOUND;
+	} else {
+		e = entry_get_leaf(n->store, &r->leaf, &own);
+		if (!e)
+			e = body_load(n, own.body_blob, NULL, &body);
+	}
+	if (!e)
+		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);
+	buf_fini(&body);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* The history while it is collected; everything in it is freed at the end. */
+struct history {
+	struct node *n;
+	const struct peer *peer;
+	struct pb_status_record *record;
+	struct pb_status_record **list;
+	struct buf *reason;
+	size_t n_record, cap;
+};
+
+static enum err history_grow(struct history *h)
+{
+	const size_t cap = h->cap ? 2 * h->cap : 8;
+	struct pb_status_record *record = realloc(h->record, cap * sizeof(*record));
+	struct buf *reason;
+
+	if (!record)
+		return err_new(ERR_NOMEM, "history");
+	h->record = record;
+	reason = realloc(h->reason, cap * sizeof(*reason));
+	if (!reason)
+		return err_new(ERR_NOMEM, "history");
+	h->reason = reason;
+	h->cap = cap;
+	return ERR_OK;
+}
+
+static enum err history_add(void *ctx, const struct status_row *row)
+{
+	struct history *h = ctx;
+	struct pb_status_record *m;
+	struct buf *reason;
+	enum err e = h->n_record == h->cap ? history_grow(h) : ERR_OK;
+
+	if (e)
+		return err_trace(e);
+	m = &h->record[h->n_record];
+	reason = &h->reason[h->n_record++];
+	*reason = (struct buf){0};
+	*m = (struct pb_status_record)PB_STATUS_RECORD_INIT;
+	m->has_time_us = 1;
+	m->time_us = row->time_us;
+	m->by = unconst(row->is_incoming ? h->peer->row.agency.text : h->n->agency.text);
+	m->has_state = row->state != 0;
+	if (row->state)
+		m->state = (Amparo__V1__ReferralState)row->state;
+	m->has_opened = row->opened;
+	m->opened = row->opened;
+	m->has_refused = row->refused != 0;
+	if (row->refused)
+		m->refused = (Amparo__V1__RefusalReason)row->refused;
+	if (!row->has_reason)
+		return ERR_OK;
+	e = blob_load(h->n, BLOB_REASON, row->reason_blob, reason);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	return e ? err_trace(e) : buf_put_u8(reason, 0);
+}
+
+static enum err history_finish(struct history *h)
+{
+	h->list = calloc(h->n_record + 1, sizeof(struct pb_status_record *));
+	if (!h->list)
+		return err_new(ERR_NOMEM, "history");
+	for (size_t i = 0; i < h->n_record; i++) {
+		h->list[i] = &h->record[i];
+		if (h->reason[i].n)
+			h->record[i].reason = (char *)buf_data(&h->reason[i]);
+	}
+	return ERR_OK;
+}
+
+static void history_fini(struct history *h)
+{
+	for (size_t i = 0; i < h->n_record; i++)
+		buf_fini(&h->reason[i]);
+	free(h->reason);
+	free(h->record);
+	free(h->list);
+}
+
+/* What this node holds of the referral's record: own ones whole, received ones as disclosed. */
+static enum err fill_content(struct node *n, const struct referral_row *r, struct buf *record,
+			     struct manifest *manifest, struct pb_record_content *m)
+{
+	struct manifest_row row;
+	const struct own_record *own;
+	size_t n_units = (size_t)r->n_disclosed;
+	enum err e = manifest_get(n->store, &r->manifest, &row);
+
+	if (!e)
+		e = manifest_read(row.manifest, manifest);
+	if (!e && r->is_incoming) {
+		e = received_record_join(n, &r->manifest, (int)manifest->terms.type, record,
+					 &n_units);
+	} else if (!e) {
+		e = own_record_open(n, &r->manifest, &own);
+		if (!e)
+			e = buf_put_view(record, buf_view(&own->record));
+	}
+	if (e)
+		return err_trace(e);
+	m->has_id = m->has_revision = m->has_sealed_at_us = m->has_manifest_digest = 1;
+	m->has_record = m->has_n_disclosed = m->has_n_commitments = 1;
+	m->id = message_borrow(view_of(manifest->terms.record_id, RECORD_ID_BYTES));
+	m->revision = manifest->terms.revision;
+	m->type = unconst(record_type_name(manifest->terms.type));
+	m->originator = manifest->terms.originator.text;
+	m->sealed_at_us = manifest->terms.sealed_at_us;
+	m->manifest_digest = message_borrow(view_digest(&r->manifest));
+	m->record = message_borrow(buf_view(record));
+	m->n_disclosed = (uint32_t)n_units;
+	m->n_commitments = (uint32_t)manifest->n;
+	return ERR_OK;
+}
+
+static enum err log_consulted(struct asking *a, struct referral_row *r, const char *reason)
+{
+	struct append logged = {
+		.kind = PB(ENTRY_KIND, CONSULTED),
+		.caller = a->caller,
+		.reason = reason,
+		.record_id = r->has_manifest ? r->record_id : NULL,
+	};
+	struct appended done;
+	enum err e = ledger_append(a->n, &logged, &done);
+
+	if (e || !r->is_incoming || r->opened)
+		return e ? err_trace(e) : ERR_OK;
+	/* the sender learns that a caseworker has opened it */
+	return referral_change(a->n, a->caller, r, 0, true, NULL);
+}
+
+static enum err send_content(struct asking *a, const struct referral_row *r, bool with_record,
+			     struct history *h)
+{
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_referral_content m = PB_REFERRAL_CONTENT_INIT;
+	struct pb_record_content content = PB_RECORD_CONTENT_INIT;
+	CLEANUP(message_freep) struct pb_referral *terms = NULL;
+	struct pb_disclosure *kept = NULL;
+	struct manifest manifest;
+	struct buf record = {0};
+	enum err e = load_terms(a->n, r, &terms);
+
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	if (terms) {
+		kept = terms->record;
+		terms->record = NULL;
+		m.terms = terms;
+	}
+	e = ERR_OK;
+	if (with_record && r->has_manifest) {
+		e = fill_content(a->n, r, &record, &manifest, &content);
+		m.record = e ? NULL : &content;
+	}
+	m.n_history = h->n_record;
+	m.history = h->list;
+	reply.referral_content = &m;
+	if (!e)
+		e = reply_row(a->n, a->caller->id, a->id, &reply, false);
+	if (terms)
+		terms->record = kept;
+	if (record.n)
+		wipe(buf_data(&record), record.n);
+	buf_fini(&record);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err request_referral_show(struct asking *a)
+{
+	const struct pb_referral_show *ask = a->m->referral_show;
+	const bool with_record = ask->has_content && ask->content;
+	struct referral_row r;
+	bool found;
+	enum err e;
+
+	e = find(a, ask->has_id, ask->id, &r, &found);
+	if (e || !found)
+		return e;
+	if (with_record && (!ask->reason || !ask->reason[0]))
+		return reply_error(
+			a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+			"reading the content needs a reason, which is logged: --reason TEXT");
+	if (with_record) {
+		e = log_consulted(a, &r, ask->reason);
+		if (e)
+			return reply_failed(a->n, a->caller->id, a->id, e);
+	}
+	struct history h = {.n = a->n, .peer = peer_by_row(a->n, r.peer)};
+
+	e = send_row(a, &r, true);
+	if (!e)
+		e = status_walk(a->n->store, &r.leaf, history_add, &h);
+	if (!e)
+		e = history_finish(&h);
+	if (!e)
+		e = send_content(a, &r, with_record, &h);
+	history_fini(&h);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* --- decide --- */
+
+enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,
+			 int state, bool opened, const char *reason)
+{
+	struct pb_status m = PB_STATUS_INIT;
+	struct append entry = {
+		.kind = PB(ENTRY_KIND, STATUS),
+		.peer = peer_by_row(n, r->peer),
+		.agreement = &r->agreement,
+		.purpose = r->purpose,
+		.answers = &r->leaf,
+		.caller = caller,
+	};
+	struct status_row row = {.referral = r->leaf, .state = state, .opened = opened};
+	struct appended done;
+	struct buf body = {0};
+	enum err e;
+
+	m.has_state = state != 0;
+	if (state)
+		m.state = (Amparo__V1__ReferralState)state;
+	m.has_opened = opened;
+	m.opened = opened;
+	m.reason = unconst(reason);
+	e = message_encode(&m, &body);
+	entry.body = buf_view(&body);
+	if (!e)
+		e = ledger_append(n, &entry, &done);
+	buf_fini(&body);
+	if (!e && reason && reason[0]) {
+		row.has_reason = true;
+		e = blob_store(n, BLOB_REASON, view_str(reason), view_of(NULL, 0), row.reason_blob);
+	}
+	if (e)
+		return err_trace(e);
+	row.leaf = done.leaf;
+	row.k = done.k;
+	row.time_us = done.time_us;
+	if (state) {
+		r->state_before = r->state;
+		r->state = state;
+		r->our_change_k = done.k;
+	}
+	r->opened = r->opened || opened;
+	e = status_put(n->store, &row);
+	return e ? err_trace(e) : referral_put(n->store, r);
+}
+
+enum err request_referral_decide(struct asking *a)
+{
+	const struct pb_referral_decide *ask = a->m->referral_decide;
+	struct referral_row r;
+	bool found;
+	enum err e;
+
+	e = find(a, ask->has_id, ask->id, &r, &found);
+	if (e || !found)
+		return e;
+	if (!ask->has_state || (ask->state != PB(REFERRAL_STATE, ACCEPTED) &&
+				ask->state != PB(REFERRAL_STATE, DECLINED)))
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+				   "a referral can be accepted or declined");
+	if (!referral_change_is_legal((Amparo__V1__ReferralState)r.state, ask->state,
+				      our_party(&r)))
+		return reply_error(
+			a->n, a->caller->id, a->id, PB(API_ERROR_CODE, DATA),
+			"the referral is %s and %s: this is not possible any more or not this "
+			"agency's to do",
+			r.is_incoming ? "incoming" : "outgoing",
+			message_enum_code(&amparo__v1__referral_state__descriptor, r.state));
+	e = referral_change(a->n, a->caller, &r, (int)ask->state, false, ask->reason);
+	if (e)
+		return reply_failed(a->n, a->caller->id, a->id, e);
+	log_line(LOG_INFO, "referral changed here state=%s",
+		 message_enum_code(&amparo__v1__referral_state__descriptor, r.state));
+	return send_row(a, &r, false);
+}
