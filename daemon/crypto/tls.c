@@ -380,6 +380,11 @@ static enum tls_result fail(struct tls *t)
 	return TLS_FAILED;
 }
 
+enum err tls_error(const struct tls *t)
+{
+	return t->refused ? t->refused : ERR_TLS;
+}
+
 /* What OpenSSL made of a step that did not succeed. */
 static enum tls_result result_of(struct tls *t, int returned)
 {

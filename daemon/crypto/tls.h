@@ -74,6 +74,9 @@ struct buf *tls_output(struct tls *t);
  */
 enum tls_result tls_handshake(struct tls *t);
 
+/** After TLS_FAILED: ERR_CERT, ERR_REVOKED ... when we refused the peer's certificate, else ERR_TLS. */
+enum err tls_error(const struct tls *t) WARN_UNUSED;
+
 /** Decrypt up to @p n > 0 bytes. TLS_OK with *ret_n > 0; call again until TLS_AGAIN_IN. */
 enum tls_result tls_read(struct tls *t, uint8_t *p, size_t n, size_t *ret_n);
 
