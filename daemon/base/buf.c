@@ -136,6 +136,14 @@ enum err buf_printf(struct buf *b, const char *format, ...)
 	return ERR_OK;
 }
 
+bool buf_copy(const struct buf *b, void *ret, size_t n)
+{
+	if (!b->data || b->n != n)
+		return false;
+	memcpy(ret, b->data + b->head, n);
+	return true;
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
 	ASSERT(n <= b->n);

@@ -8,6 +8,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,9 @@ enum err buf_put_u32(struct buf *b, uint32_t v) WARN_UNUSED; /**< big-endian */
 enum err buf_put_u64(struct buf *b, uint64_t v) WARN_UNUSED; /**< big-endian */
 enum err buf_printf(struct buf *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3))) WARN_UNUSED;
+
+/** Copy all that is held when it is just @p n bytes; false, and nothing copied, otherwise. */
+bool buf_copy(const struct buf *b, void *ret, size_t n) WARN_UNUSED;
 
 /** Drop @p n bytes, at most those held, from the head. */
 void buf_consume(struct buf *b, size_t n);

@@ -90,10 +90,9 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
 	enum err e;
 
 	e = blob_get(n->store, id, kind, &wrapped, &cipher);
-	if (!e && wrapped.n != sizeof(key.wrapped))
+	if (!e && !buf_copy(&wrapped, key.wrapped, sizeof(key.wrapped)))
 		e = err_new(ERR_DECRYPT, "wrapped key of %zu bytes", wrapped.n);
 	if (!e) {
-		memcpy(key.wrapped, buf_data(&wrapped), sizeof(key.wrapped));
 		blob_aad(id, kind, aad);
 		e = box_open(n->keeper, &key, view_of(aad, sizeof(aad)), buf_view(&cipher), out);
 	}

@@ -61,7 +61,8 @@ static enum err hold_checkpoint(struct node *n, struct peer *p, const struct bat
 }
 
 static enum err store_item(struct node *n, struct peer *p, const struct batch *b, size_t which,
-			   const struct item_outcome *outcome, const uint8_t *body_blob)
+			   const struct proof *proof, const struct item_outcome *outcome,
+			   const uint8_t *body_blob)
 {
 	const struct batch_item *item = &b->item[which];
 	struct received_row row = {
@@ -76,14 +77,8 @@ static enum err store_item(struct node *n, struct peer *p, const struct batch *b
 		.checkpoint = p->row.held_checkpoint,
 		.time_us = ledger_time_us(n),
 	};
-	struct proof proof;
-	enum err e;
 
-	e = merkle_batch_proof(b->index, b->leaf, b->n_item, b->checkpoint.size, b->nodes, which,
-			       &proof);
-	if (e)
-		return err_trace(e);
-	row.proof = view_of(proof.hash, proof.n * sizeof(proof.hash[0]));
+	row.proof = view_of(proof->hash, proof->n * sizeof(proof->hash[0]));
 	if (body_blob)
 		memcpy(row.body_blob, body_blob, sizeof(row.body_blob));
 	return received_put(n->store, &row);
@@ -97,7 +92,8 @@ static enum err store_body(struct node *n, const struct pb_item *m,
 			  message_bytes(m->has_body, m->body), ret_blob);
 }
 
-static enum err take_item(struct node *n, struct session *s, const struct batch *b, size_t which)
+static enum err take_item(struct node *n, struct session *s, const struct batch *b, size_t which,
+			  const struct proof *proof)
 {
 	const struct batch_item *item = &b->item[which];
 	struct item_outcome outcome = {.k = item->k};
@@ -130,7 +126,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	if (!e && keep)
 		e = store_body(n, item->item, blob);
 	if (!e)
-		e = store_item(n, p, b, which, &outcome, keep ? blob : NULL);
+		e = store_item(n, p, b, which, proof, &outcome, keep ? blob : NULL);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -229,15 +225,22 @@ static bool is_receipt(const struct batch_item *item)
 
 static enum err take_items(struct node *n, struct session *s, const struct batch *b)
 {
+	CLEANUP(freep) struct proof *proof = calloc(b->n_item + 1, sizeof(*proof));
 	bool wants_receipt = false;
-	enum err e;
+	enum err e = ERR_OK;
 
-	e = hold_checkpoint(n, s->peer, b);
+	if (!proof)
+		return err_new(ERR_NOMEM, "proofs");
+	if (b->n_item)
+		e = merkle_batch_proofs(b->index, b->leaf, b->n_item, b->checkpoint.size, b->nodes,
+					proof);
+	if (!e)
+		e = hold_checkpoint(n, s->peer, b);
 	for (size_t i = 0; !e && i < b->n_item; i++) {
 		if (b->item[i].is_known)
 			continue;
 		wants_receipt = wants_receipt || !is_receipt(&b->item[i]);
-		e = take_item(n, s, b, i);
+		e = take_item(n, s, b, i, &proof[i]);
 	}
 	if (!e && wants_receipt)
 		e = write_receipts(n, s->peer, &b->checkpoint);

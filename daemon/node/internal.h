@@ -14,12 +14,14 @@
 #ifndef NODE_INTERNAL_H
 #define NODE_INTERNAL_H
 
+#include "crypto/box.h"
+#include "crypto/tls.h"
 #include "exchange/batch.h"
 #include "exchange/disclosure.h"
 #include "exchange/hello.h"
 #include "exchange/receipt.h"
-#include "crypto/box.h"
 #include "ledger/entry.h"
+#include "ledger/evidence.h"
 #include "node/node.h"
 #include "node/tree.h"
 #include "policy/agreement.h"
@@ -27,6 +29,7 @@
 #include "store/peer_table.h"
 #include "store/record_table.h"
 #include "store/referral_table.h"
+#include "wire/frame.h"
 #include "wire/message.h"
 
 #define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */

@@ -362,6 +362,8 @@ static enum err take_referral(struct taking *t)
 		e = find_agreement(t, &a);
 	if (e || t->reason)
 		return e;
+	if (r->has_expires_us && r->expires_us <= t->entry.time_us)
+		return refuse(t, PB(REFUSAL_REASON, EXPIRED));
 	if (referral_terms_problem(r, t->entry.time_us))
 		return refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
 	e = take_record(t, r, a, &row);
@@ -464,7 +466,7 @@ static enum err apply_state(struct taking *t, const struct pb_status *m, struct 
 	Amparo__V1__ReferralState now = (Amparo__V1__ReferralState)row->state;
 	Amparo__V1__ReferralState before =
 		row->state_before ? (Amparo__V1__ReferralState)row->state_before : now;
-	enum err e;
+	enum err e = ERR_OK;
 
 	switch (referral_judge(now, before, ours_seen, m->state, by)) {
 	case REFERRAL_APPLIES:
@@ -571,6 +573,8 @@ static enum err take_entry(struct taking *t, struct session *s)
 	e = entry_decode(t->item->entry, &t->entry);
 	if (e == ERR_NOMEM)
 		return err_trace(e);
+	if (e == ERR_VERSION)
+		return refuse(t, PB(REFUSAL_REASON, NEWER_SCHEMA));
 	if (e)
 		return refuse(t, kind_is_known(t->item->entry) ? PB(REFUSAL_REASON, UNREADABLE)
 							       : PB(REFUSAL_REASON, UNKNOWN_KIND));
@@ -584,6 +588,9 @@ static enum err take_entry(struct taking *t, struct session *s)
 	digest = body_digest(m->body_salt.data, t->body);
 	if (!t->entry.has_body || !digest_eq(&digest, &t->entry.body_digest))
 		return refuse(t, PB(REFUSAL_REASON, BODY_MISMATCH));
+	if (m->n_openings && t->entry.kind != PB(ENTRY_KIND, REFERRAL) &&
+	    t->entry.kind != PB(ENTRY_KIND, SUPPLEMENT))
+		return refuse(t, PB(REFUSAL_REASON, BAD_SLICE));
 	return take_kind(t, s);
 }
 

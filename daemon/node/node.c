@@ -329,12 +329,10 @@ static enum err meta_text(struct node *n, const char *name, char *ret, size_t n_
 	struct buf value = {0};
 	enum err e = store_meta_get(n->store, name, &value);
 
-	if (!e && value.n >= n_ret)
-		e = err_new(ERR_STORAGE, "meta value too long");
-	if (!e) {
-		memcpy(ret, buf_data(&value), value.n);
+	if (!e && (value.n >= n_ret || !buf_copy(&value, ret, value.n)))
+		e = err_new(ERR_STORAGE, "meta value is empty or too long");
+	if (!e)
 		ret[value.n] = '\0';
-	}
 	buf_fini(&value);
 	return e ? err_trace(e) : ERR_OK;
 }
@@ -355,10 +353,9 @@ static enum err check_identity(struct node *n)
 	if (strcmp(agency, n->agency.text) != 0)
 		return err_new(ERR_CONFIG, "the database belongs to another agency");
 	e = store_meta_get(n->store, "canary", &canary);
-	if (!e && canary.n != sizeof(id))
+	if (!e && !buf_copy(&canary, id, sizeof(id)))
 		e = err_new(ERR_STORAGE, "canary");
 	if (!e) {
-		memcpy(id, buf_data(&canary), sizeof(id));
 		e = blob_load(n, BLOB_REASON, id, &plain);
 		if (e == ERR_DECRYPT)
 			e = err_new(ERR_CONFIG, "the node key does not fit the database");
