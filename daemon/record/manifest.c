@@ -6,8 +6,11 @@
 #include "base/own.h"
 #include "crypto/digest.h"
 #include "wire/codelist.h"
+#include "wire/text.h"
+#include "wire/varint.h"
 
-#define RESTRICTIONS_MAX 8 /* room for more than ledger.proto knows */
+#define COMMITMENTS_NUMBER 10 /* of ledger.proto; the last field of a Manifest */
+#define RESTRICTIONS_MAX 8    /* room for more than ledger.proto knows */
 
 static const char slice_domain[] = "amparo/v1/slice"; /* hashed with their ending NUL */
 static const char manifest_domain[] = "amparo/v1/manifest";
@@ -83,6 +86,10 @@ static enum err terms_check(const struct manifest_terms *t)
 	for (unsigned int i = 0; i < 32; i++)
 		if ((t->restrictions & 1u << i) && !codelist_has_number(restrictions, i))
 			return err_new(ERR_INVALID, "manifest: unknown restriction");
+	if (t->restriction_text.n && !(t->restrictions & 1u << PB(RESTRICTION, H3_OTHER)))
+		return err_new(ERR_INVALID, "manifest: words of a restriction without it");
+	if (!text_is_valid(t->restriction_text))
+		return err_new(ERR_TEXT, "manifest: words of a restriction");
 	return ERR_OK;
 }
 
@@ -124,6 +131,7 @@ static enum err terms_encode(const struct manifest_terms *t, struct view commitm
 	struct pb_handling handling = PB_HANDLING_INIT;
 	Amparo__V1__Restriction restrictions[RESTRICTIONS_MAX];
 	struct agency_id originator = t->originator;
+	CLEANUP(freep) char *text = NULL;
 
 	pb.has_record_id = 1;
 	pb.record_id = message_borrow(view_of(t->record_id, RECORD_ID_BYTES));
@@ -142,6 +150,12 @@ static enum err terms_encode(const struct manifest_terms *t, struct view commitm
 	pb.retain_until_us = t->retain_until_us;
 	if (handling_fill(t, &handling, restrictions))
 		pb.handling = &handling;
+	if (t->restriction_text.n) {
+		text = strndup((const char *)t->restriction_text.p, t->restriction_text.n);
+		if (!text)
+			return err_new(ERR_NOMEM, "restriction");
+		handling.other = text;
+	}
 	pb.has_commitments = 1;
 	pb.commitments = message_borrow(commitments);
 	return message_encode(&pb, out);
@@ -176,8 +190,6 @@ enum err manifest_make(const struct manifest_terms *terms, const struct slice_se
 
 static enum err handling_read(const struct pb_handling *pb, struct manifest_terms *t)
 {
-	const uint32_t other = 1u << PB(RESTRICTION, H3_OTHER);
-
 	if (!pb->has_tlp && pb->n_restrictions == 0 && !pb->other)
 		return err_new(ERR_INVALID, "manifest: handling is empty");
 	if (pb->has_tlp && pb->tlp <= 0)
@@ -192,12 +204,25 @@ static enum err handling_read(const struct pb_handling *pb, struct manifest_term
 			return err_new(ERR_INVALID, "manifest: restrictions not ascending");
 		t->restrictions |= 1u << number;
 	}
-	if (pb->other && (!(t->restrictions & other) || pb->other[0] == '\0'))
-		return err_new(ERR_INVALID, "manifest: words of a restriction without it");
+	if (pb->other && pb->other[0] == '\0')
+		return err_new(ERR_INVALID, "manifest: empty words of a restriction");
 	return ERR_OK;
 }
 
-static enum err terms_read(const struct pb_manifest *pb, struct manifest_terms *ret)
+/*
+ * Where the encoding holds the words of H3: the last field of the field before the commitments.
+ * The message's own copy ends with it.
+ */
+static struct view restriction_text(const struct pb_manifest *pb, struct view in)
+{
+	size_t n_behind =
+		pb->has_commitments ? wire_bytes_size(COMMITMENTS_NUMBER, pb->commitments.len) : 0;
+	size_t n = pb->handling && pb->handling->other ? strlen(pb->handling->other) : 0;
+
+	return n ? view_of(in.p + in.n - n_behind - n, n) : view_of(NULL, 0);
+}
+
+static enum err terms_read(const struct pb_manifest *pb, struct view in, struct manifest_terms *ret)
 {
 	struct manifest_terms t = {0};
 	struct view record_id = message_bytes(pb->has_record_id, pb->record_id);
@@ -230,6 +255,7 @@ static enum err terms_read(const struct pb_manifest *pb, struct manifest_terms *
 		if (e)
 			return err_trace(e);
 	}
+	t.restriction_text = restriction_text(pb, in);
 	e = terms_check(&t);
 	if (e)
 		return err_trace(e);
@@ -254,7 +280,7 @@ enum err manifest_read(struct view in, struct manifest *ret)
 	e = message_decode(&pb_manifest_desc, in, MESSAGE_STRICT, &pb);
 	if (e)
 		return err_trace(e);
-	e = terms_read(pb, &m.terms);
+	e = terms_read(pb, in, &m.terms);
 	if (e)
 		return err_trace(e);
 	n_bytes = pb->has_commitments ? pb->commitments.len : 0;

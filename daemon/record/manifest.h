@@ -22,7 +22,7 @@
 #define COMMITMENTS_MAX 1024
 #define MANIFEST_BYTES_MAX (40 * 1024)
 
-/** What is sealed beside the commitments. The words of restriction H3 stay in the bytes alone. */
+/** What is sealed beside the commitments. */
 struct manifest_terms {
 	uint8_t record_id[RECORD_ID_BYTES];
 	uint32_t revision; /**< from 1 */
@@ -33,9 +33,10 @@ struct manifest_terms {
 	uint32_t schema_version;
 	struct agency_id originator;
 	uint64_t sealed_at_us;
-	uint64_t retain_until_us; /**< 0 = not stated */
-	int tlp;		  /**< Tlp of ledger.proto; 0 = not stated */
-	uint32_t restrictions;	  /**< bit n set = restriction n */
+	uint64_t retain_until_us;     /**< 0 = not stated */
+	int tlp;		      /**< Tlp of ledger.proto; 0 = not stated */
+	uint32_t restrictions;	      /**< bit n set = restriction n */
+	struct view restriction_text; /**< what H3 says, strict text; empty = none; borrowed */
 };
 
 /** A manifest read back. Borrowed views end with the bytes it was read from. */

@@ -114,6 +114,7 @@ static void assert_terms_equal(const struct manifest_terms *a, const struct mani
 	assert_int_equal(a->retain_until_us, b->retain_until_us);
 	assert_int_equal(a->tlp, b->tlp);
 	assert_int_equal(a->restrictions, b->restrictions);
+	assert_true(view_eq(a->restriction_text, b->restriction_text));
 }
 
 /* whole records, in two revisions: every slice opens, nothing else does */
@@ -251,6 +252,7 @@ static void test_make_refuses(void **state)
 	REFUSED(t.tlp = 6);
 	REFUSED(t.tlp = -1);
 	REFUSED(t.restrictions = 1);
+	REFUSED(t.restriction_text = view_str("words of H3 without it"));
 	REFUSED(t.restrictions = 1u << 4);
 	REFUSED(t.restrictions = 1u << 31);
 #undef REFUSED
@@ -277,6 +279,8 @@ static void test_handling_forms(void **state)
 			t.tlp = tlp;
 			t.restrictions = restrictions;
 			t.retain_until_us = 0;
+			if (restrictions & 1u << PB(RESTRICTION, H3_OTHER))
+				t.restriction_text = view_str("nejen úředně");
 			assert_int_equal(manifest_make(&t, &s, random, 64 * 32, &bytes), ERR_OK);
 			assert_int_equal(manifest_read(buf_view(&bytes), &m), ERR_OK);
 			assert_terms_equal(&m.terms, &t);
@@ -449,10 +453,81 @@ static void test_every_one_byte_mutation(void **state)
 	assert_true(n_accepted > 0);
 }
 
+/* the bytes that PROTOCOL.md works out: written by another program */
+static void worked(const struct buf *text, const char *name, struct buf *ret)
+{
+	char line[64];
+	const char *p;
+	size_t n;
+	uint8_t *room;
+
+	(void)snprintf(line, sizeof(line), "\n%s = ", name);
+	p = strstr((const char *)buf_data(text), line);
+	assert_non_null(p);
+	p += strlen(line);
+	n = strcspn(p, "\n");
+	char *hex = strndup(p, n);
+
+	assert_non_null(hex);
+	assert_int_equal(buf_reserve(ret, n / 2, &room), ERR_OK);
+	assert_int_equal(hex_decode(hex, room, n / 2), ERR_OK);
+	buf_advance(ret, n / 2);
+	free(hex);
+}
+
+static void test_worked_bytes(void **state)
+{
+	static const char *const names[] = {"slice", "slice_salt", "commitment", "manifest",
+					    "manifest_digest"};
+	enum {
+		SLICE,
+		SALT,
+		COMMITMENT,
+		MANIFEST,
+		DIGEST,
+		N_NAMES
+	};
+	struct buf b[N_NAMES] = {{0}};
+	CLEANUP(buf_fini) struct buf text = {0};
+	CLEANUP(buf_fini) struct buf made = {0};
+	uint8_t random[64 * 32];
+	struct slice slice = {0};
+	struct slice_set s = {.type = RECORD_VICTIM, .slice = &slice, .n = 1};
+	const struct field *unit;
+	struct manifest m;
+	struct digest d;
+
+	(void)state;
+	file_read(PROTO_DIR, "PROTOCOL.md", &text);
+	assert_int_equal(buf_put_u8(&text, 0), ERR_OK);
+	for (size_t i = 0; i < N_NAMES; i++)
+		worked(&text, names[i], &b[i]);
+	assert_int_equal(manifest_read(buf_view(&b[MANIFEST]), &m), ERR_OK);
+	assert_true(view_eq(view_digest(&m.digest), buf_view(&b[DIGEST])));
+	assert_int_equal(
+		manifest_check_opening(&m, buf_view(&b[SALT]), buf_view(&b[SLICE]), &d, &unit),
+		ERR_OK);
+	assert_true(view_eq(view_digest(&d), buf_view(&b[COMMITMENT])));
+	assert_string_equal(unit->path, "derived.is_minor");
+	/* and made anew, they are the same */
+	slice.bytes = buf_view(&b[SLICE]);
+	assert_int_equal(b[SALT].n, 32);
+	memcpy(random, buf_data(&b[SALT]), 32);
+	for (uint8_t i = 1; i < 64; i++) {
+		d = sha256(view_of(&i, 1));
+		memcpy(random + 32 * i, d.b, 32);
+	}
+	assert_int_equal(manifest_make(&m.terms, &s, random, sizeof(random), &made), ERR_OK);
+	assert_true(view_eq(buf_view(&made), buf_view(&b[MANIFEST])));
+	for (size_t i = 0; i < N_NAMES; i++)
+		buf_fini(&b[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commitment_bytes),
+		cmocka_unit_test(test_worked_bytes),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_sealed_rubbish),
