@@ -15,7 +15,7 @@
  *   OPEN       frames of up to FRAME_BODY_MAX bytes both ways. A frame that began must be whole
  *              within LINK_FRAME_MS; LINK_IDLE_MS without a frame taken end it
  *   CLOSING    what waits is sent, then close_notify, then the peer's is awaited; LINK_CLOSING_MS
- *   CLOSED     nothing more: close the descriptor (after link_output() if any is left), link_free()
+ *   CLOSED     nothing more is sent or read: close the descriptor, link_free()
  *
  * In every state output that waits must move within LINK_STALL_MS.
  *
@@ -128,11 +128,15 @@ enum err link_sent(struct link *l, size_t n, uint64_t mono_ms) WARN_UNUSED;
  * @retval ERR_FORMAT  declared length 0: the link ends
  * @retval ERR_LIMIT   declared length over the limit of the state: the link ends
  *
- * Owner:   *ret borrows from @p l and is good until the next link_input() or link_take_frame().
+ * Owner:   *ret borrows from @p l and is good until the next link_input(), link_take_frame() or
+ *          link_free().
  */
 enum err link_take_frame(struct link *l, uint64_t mono_ms, struct view *ret) WARN_UNUSED;
 
-/** The vault has verified the peer's Hello: GREETING becomes OPEN. No effect in other states. */
+/**
+ * The vault has verified the peer's Hello: GREETING becomes OPEN. Frames may wait already: follow
+ * with link_take_frame().
+ */
 void link_admit(struct link *l, uint64_t mono_ms);
 
 /**
