@@ -29,7 +29,8 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret)
 	want = b->n + n;
 	if (b->limit && want > b->limit)
 		return err_new(ERR_LIMIT, "buffer of %zu bytes is full", b->limit);
-	if (b->head + want > b->cap) {
+	/* also for no bytes: the result is never NULL */
+	if (!b->data || b->head + want > b->cap) {
 		size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
 		uint8_t *data;
 
