@@ -50,7 +50,7 @@ static int set_up(void **state)
 	struct config_problem problem;
 
 	assert_non_null(p);
-	(void)snprintf(p->folder, sizeof(p->folder), "/tmp/amparo-test-XXXXXX");
+	(void)snprintf(p->folder, sizeof(p->folder), "/tmp/config-test-XXXXXX");
 	assert_non_null(mkdtemp(p->folder));
 	assert_int_equal(chdir(p->folder), 0);
 	assert_int_equal(mkdir("data", 0700), 0);
