@@ -18,8 +18,8 @@
 /** Owns its storage; all zero is a valid empty buffer without limit. */
 struct buf {
 	uint8_t *data;
-	size_t head;  /**< first byte not consumed */
-	size_t n;     /**< bytes held after head */
+	size_t head; /**< first byte not consumed */
+	size_t n;    /**< bytes held after head */
 	size_t cap;
 	size_t limit; /**< most bytes held, 0 = none */
 };

@@ -13,7 +13,7 @@
 
 #define DIGEST_BYTES 32
 
-/** A SHA-256 digest; compared with digest_eq(), which need not be constant time (digests are public). */
+/** A SHA-256 digest. It is public, so digest_eq() need not be constant time. */
 struct digest {
 	uint8_t b[DIGEST_BYTES];
 };

@@ -86,8 +86,11 @@ enum err_class err_class(enum err e);
 /** Pass an error on unchanged: `if (e) return err_trace(e);`. Counts the hop for debugging. */
 #define err_trace(e) err_trace_at((e), __FILE__, __LINE__)
 
+/** Behind err_new(). */
 enum err err_new_at(enum err e, const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/** Behind err_trace(): notes the origin only when none is noted yet. */
 enum err err_trace_at(enum err e, const char *file, int line);
 
 /** Detail of the newest error of this thread: "file:line: words"; "" before the first. Static. */
@@ -106,6 +109,7 @@ void err_clear(void);
 			err_abort(#cond, __FILE__, __LINE__);                                      \
 	} while (0)
 
+/** Behind ASSERT(): says where on descriptor 2 and aborts. */
 _Noreturn void err_abort(const char *cond, const char *file, int line);
 
 #endif

@@ -29,6 +29,7 @@ struct token_bucket {
 	uint64_t last_mono_ms;
 };
 
+/** Begin full at @p mono_ms. */
 void token_bucket_init(struct token_bucket *t, uint32_t rate_per_s, uint32_t burst,
 		       uint64_t mono_ms);
 

@@ -16,7 +16,7 @@ enum err secret_new(struct view v, struct secret **ret)
 	s->p = mmap(NULL, s->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->p == MAP_FAILED)
 		return err_new(ERR_NOMEM, "secret memory");
-	/* Best effort: RLIMIT_MEMLOCK may be small, and an unlocked key is better than no service. */
+	/* Best effort: RLIMIT_MEMLOCK may be small; an unlocked key is better than no service. */
 	(void)mlock(s->p, s->mapped);
 	(void)madvise(s->p, s->mapped, MADV_DONTDUMP);
 	s->n = v.n;

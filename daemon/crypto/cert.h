@@ -2,11 +2,11 @@
  * @file
  * Certificates: who a peer is, as its own country's CA says, under our own leaf profile.
  *
- * A trust anchor belongs to one trust domain (one country): one X509_STORE a domain, so a CA vouches
- * for its own country's agencies alone. OpenSSL builds the chain; we then check the leaf ourselves,
- * since OpenSSL alone passes leaves that break the profile: v3, CA:FALSE, keyUsage critical, exactly
- * one URI SAN that agency_id_parse() accepts and whose domain is the anchor's, positive serial of at
- * most 20 bytes, P-256 (TLS) or Ed25519 (seal), and by purpose:
+ * A trust anchor belongs to one trust domain (one country): one X509_STORE a domain, so a CA
+ * vouches for its own country's agencies alone. OpenSSL builds the chain; we then check the leaf
+ * ourselves, since OpenSSL alone passes leaves that break the profile: v3, CA:FALSE, keyUsage
+ * critical, exactly one URI SAN that agency_id_parse() accepts and whose domain is the anchor's,
+ * positive serial of at most 20 bytes, P-256 (TLS) or Ed25519 (seal), and by purpose:
  *
  *   TLS   keyUsage digitalSignature, besides it keyEncipherment and keyAgreement at most;
  *         extKeyUsage serverAuth and clientAuth, never anyEKU
@@ -23,8 +23,8 @@
 #include "base/own.h"
 #include "crypto/sign.h"
 
-#define CERT_CHAIN_MAX 4           /**< certificates in a chain from a peer */
-#define CERT_DER_MAX 8192          /**< bytes of one certificate */
+#define CERT_CHAIN_MAX 4  /**< certificates in a chain from a peer */
+#define CERT_DER_MAX 8192 /**< bytes of one certificate */
 #define CERT_SERIAL_MAX 20
 
 enum cert_purpose {

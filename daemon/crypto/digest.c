@@ -19,14 +19,14 @@ enum err crypto_init(void)
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
 		return err_openssl(ERR_CRYPTO, "OpenSSL does not start");
 	if (!CRYPTO_secure_malloc_initialized() &&
-		!CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK_MIN))
+	    !CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK_MIN))
 		return err_openssl(ERR_CRYPTO, "no locked memory for keys");
 	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	algorithms.aes_256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
 	algorithms.hash = EVP_MD_CTX_new();
 	if (!algorithms.sha256 || !algorithms.aes_256_gcm || !algorithms.aes_256_wrap ||
-		!algorithms.hash) {
+	    !algorithms.hash) {
 		crypto_fini();
 		return err_openssl(ERR_CRYPTO, "OpenSSL lacks SHA-256 or AES-256");
 	}
@@ -39,7 +39,7 @@ void crypto_fini(void)
 	EVP_CIPHER_free(algorithms.aes_256_wrap);
 	EVP_CIPHER_free(algorithms.aes_256_gcm);
 	EVP_MD_free(algorithms.sha256);
-	algorithms = (struct crypto_algorithms){ 0 };
+	algorithms = (struct crypto_algorithms){0};
 }
 
 const struct crypto_algorithms *crypto_algorithms(void)

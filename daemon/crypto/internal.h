@@ -25,6 +25,8 @@ const struct crypto_algorithms *crypto_algorithms(void);
 
 /** Note @p what and the newest reason of OpenSSL's error queue, and empty the queue. */
 #define err_openssl(e, what) err_openssl_at((e), __FILE__, __LINE__, (what))
+
+/** Behind err_openssl(). */
 enum err err_openssl_at(enum err e, const char *file, int line, const char *what);
 
 /** A read-only memory BIO over @p v, which it borrows; NULL: out of memory or too long. */
@@ -41,7 +43,7 @@ X509 *cert_from_der(struct view der);
 
 /** The leaf profile, see cert_check_profile(). */
 enum err cert_check_leaf(X509 *x, enum cert_purpose purpose, struct agency_id *ret_id,
-	struct verify_key **ret_key) WARN_UNUSED;
+			 struct verify_key **ret_key) WARN_UNUSED;
 
 /**
  * Hand each block of @p pem to @p block, until it fails.
@@ -49,7 +51,7 @@ enum err cert_check_leaf(X509 *x, enum cert_purpose purpose, struct agency_id *r
  * @retval ERR_CONFIG  damaged PEM; no block at all is fine
  */
 enum err pem_each(struct view pem, enum err (*block)(void *ctx, const char *type, struct view der),
-	void *ctx) WARN_UNUSED;
+		  void *ctx) WARN_UNUSED;
 
 DEFINE_FREEP(BIO, BIO_free_all)
 DEFINE_FREEP(EVP_PKEY, EVP_PKEY_free)

@@ -113,10 +113,9 @@ void verify_key_raw(const struct verify_key *k, uint8_t ret[ED25519_PUBLIC_BYTES
 struct digest verify_key_fingerprint(const struct verify_key *k)
 {
 	/* SEQUENCE { SEQUENCE { OID 1.3.101.112 }, BIT STRING }, RFC 8410 section 4 */
-	static const uint8_t spki[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03,
-		0x21, 0x00 };
-	const struct view parts[] = { view_of(spki, sizeof(spki)),
-		view_of(k->raw, sizeof(k->raw)) };
+	static const uint8_t spki[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+				       0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+	const struct view parts[] = {view_of(spki, sizeof(spki)), view_of(k->raw, sizeof(k->raw))};
 
 	return sha256_parts(parts, ARRAY_LEN(parts));
 }
@@ -214,15 +213,14 @@ const struct verify_key *seal_key_public(const struct seal_key *k)
 	return k->public;
 }
 
-enum err seal_key_sign(
-	const struct seal_key *k, struct view message, uint8_t ret[ED25519_SIGNATURE_BYTES])
+enum err seal_key_sign(const struct seal_key *k, struct view message,
+		       uint8_t ret[ED25519_SIGNATURE_BYTES])
 {
 	uint8_t signature[ED25519_SIGNATURE_BYTES];
 	size_t n = sizeof(signature);
 
 	if (!EVP_DigestSignInit(k->ctx, NULL, NULL, NULL, k->pkey) ||
-		!EVP_DigestSign(k->ctx, signature, &n, message.p, message.n) ||
-		n != sizeof(signature))
+	    !EVP_DigestSign(k->ctx, signature, &n, message.p, message.n) || n != sizeof(signature))
 		return err_openssl(ERR_CRYPTO, "signature");
 	memcpy(ret, signature, sizeof(signature));
 	return ERR_OK;

@@ -17,12 +17,12 @@
 
 #define TLS_ALPN "amparo/1"
 #define TLS_EXPORTER_BYTES 32
-#define TLS_INPUT_MAX (4 << 20)     /**< bytes that tls_input() holds before they are read */
+#define TLS_INPUT_MAX (4 << 20)	    /**< bytes that tls_input() holds before they are read */
 #define TLS_OUTPUT_HIGH (256 << 10) /**< bytes unsent from which on tls_write() takes no more */
 
 /** What a step came to. */
 enum tls_result {
-	TLS_OK,        /**< done what was asked */
+	TLS_OK,	       /**< done what was asked */
 	TLS_AGAIN_IN,  /**< needs more bytes from the peer */
 	TLS_AGAIN_OUT, /**< needs tls_output() to be sent first */
 	TLS_CLOSED,    /**< the peer closed properly */
@@ -48,7 +48,8 @@ struct tls;
  * @retval ERR_CONFIG  not PEM, key does not fit, leaf breaks the profile
  */
 enum err tls_context_new(struct view chain_pem, struct view key_pem, const struct trust *trust,
-			 int64_t (*utc_s)(void *ctx), void *ctx, struct tls_context **ret) WARN_UNUSED;
+			 int64_t (*utc_s)(void *ctx), void *ctx,
+			 struct tls_context **ret) WARN_UNUSED;
 void tls_context_free(struct tls_context *c);
 DEFINE_FREEP(struct tls_context, tls_context_free)
 
@@ -74,7 +75,8 @@ struct buf *tls_output(struct tls *t);
  */
 enum tls_result tls_handshake(struct tls *t);
 
-/** After TLS_FAILED: ERR_CERT, ERR_REVOKED ... when we refused the peer's certificate, else ERR_TLS. */
+/** After TLS_FAILED: ERR_CERT, ERR_REVOKED ... when we refused the peer's certificate, else
+ * ERR_TLS. */
 enum err tls_error(const struct tls *t) WARN_UNUSED;
 
 /** Decrypt up to @p n > 0 bytes. TLS_OK with *ret_n > 0; call again until TLS_AGAIN_IN. */
