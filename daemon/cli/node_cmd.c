@@ -1,0 +1,227 @@
+/* peer, agreement, audit, status */
+#include <sysexits.h>
+
+#include "cli/file.h"
+#include "cli/json.h"
+#include "cli/moment.h"
+#include "cli/rows.h"
+#include "cli/run.h"
+#include "policy/agreement.h"
+
+/* The table of peers, and under it the fingerprints, which are too wide for a column. */
+struct peers {
+	struct rows rows;
+	struct table keys;
+};
+
+static int add_peer(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+{
+	struct peers *p = arg;
+	const char *cell[2];
+	int code = rows_add(cli, reply, &p->rows);
+
+	if (code || cli_is_json(cli) || !reply->peer)
+		return code;
+	cell[0] = reply->peer->id ? reply->peer->id : "-";
+	cell[1] = reply->peer->fingerprint && *reply->peer->fingerprint ? reply->peer->fingerprint
+									: "not seen yet";
+	return table_row(&p->keys, cell) ? cli_fail(EX_OSERR, "out of memory") : EX_OK;
+}
+
+int run_peer_list(struct cli *cli)
+{
+	static const char *const head[] = {"PEER",
+					   "FINGERPRINT OF ITS SEAL KEY (compare by telephone)"};
+	struct pb_peer_list list = PB_PEER_LIST_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+	struct peers peers;
+	int code;
+
+	rows_init(&peers.rows, ROWS_TABLE);
+	table_init(&peers.keys, cli->out, ARRAY_LEN(head));
+	request.peer_list = &list;
+	code = table_row(&peers.keys, head) ? cli_fail(EX_OSERR, "out of memory")
+					    : cli_call(cli, &request, add_peer, &peers);
+	if (!code)
+		code = rows_end(cli, &peers.rows);
+	if (!code && !cli_is_json(cli) && peers.rows.n > 0) {
+		(void)fputc('\n', cli->out);
+		table_end(&peers.keys);
+		code = cli_flush(cli);
+	}
+	rows_fini(&peers.rows);
+	table_fini(&peers.keys);
+	return code;
+}
+
+/* Read and check an agreement's file. */
+static int read_agreement(const char *file, struct buf *ret_bytes, struct agreement **ret)
+{
+	enum err e;
+	int code = file_read(file, AGREEMENT_BYTES_MAX, ret_bytes);
+
+	if (code)
+		return code;
+	e = agreement_parse(buf_view(ret_bytes), ret);
+	if (e == ERR_NOMEM)
+		return cli_fail(EX_OSERR, "out of memory");
+	if (e)
+		return cli_fail(EX_DATAERR, "%s: %s", file_title(file), err_words());
+	return EX_OK;
+}
+
+static json_t *agreement_json(const struct agreement *a)
+{
+	char digest[HEX_LEN(DIGEST_BYTES)];
+	char from[MOMENT_MAX];
+	char until[MOMENT_MAX];
+	json_t *parties = json_array();
+
+	hex_encode(view_digest(agreement_digest(a)), digest);
+	for (size_t i = 0; i < agreement_n_parties(a); i++)
+		(void)json_array_append_new(parties, json_string(agreement_party(a, i)->text));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", digest, "name", agreement_name(a),
+			 "valid_from", moment_write(agreement_valid_from_us(a), from),
+			 "valid_until", moment_write(agreement_valid_until_us(a), until), "parties",
+			 parties);
+}
+
+static void print_agreement(FILE *out, const json_t *a)
+{
+	const json_t *parties = json_at(a, "parties");
+
+	/* Its texts were checked: none holds a control character. */
+	(void)fprintf(out, "ok: %s\nvalid:  %.10s to %.10s\n",
+		      json_string_value(json_at(a, "name")),
+		      json_string_value(json_at(a, "valid_from")),
+		      json_string_value(json_at(a, "valid_until")));
+	for (size_t i = 0; i < json_array_size(parties); i++)
+		(void)fprintf(out, "party:  %s\n", json_string_value(json_array_get(parties, i)));
+	(void)fprintf(out, "digest: %s\n", json_string_value(json_at(a, "id")));
+}
+
+int run_agreement_check(struct cli *cli)
+{
+	CLEANUP(buf_fini) struct buf bytes = {0};
+	CLEANUP(agreement_freep) struct agreement *a = NULL;
+	int code = read_agreement(cli->in->operand, &bytes, &a);
+	json_t *o;
+
+	if (code)
+		return code;
+	o = agreement_json(a);
+	if (!o)
+		return cli_fail(EX_OSERR, "out of memory");
+	if (cli_is_json(cli))
+		code = rows_print_json(cli, o);
+	else
+		print_agreement(cli->out, o);
+	json_decref(o);
+	return code ? code : cli_flush(cli);
+}
+
+int run_agreement_adopt(struct cli *cli)
+{
+	CLEANUP(buf_fini) struct buf bytes = {0};
+	CLEANUP(agreement_freep) struct agreement *a = NULL;
+	struct pb_agreement_adopt adopt = PB_AGREEMENT_ADOPT_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+	int code = read_agreement(cli->in->operand, &bytes, &a);
+
+	if (code)
+		return code;
+	adopt.has_file = true;
+	adopt.file = message_borrow(buf_view(&bytes));
+	request.agreement_adopt = &adopt;
+	return rows_call(cli, &request, ROWS_TABLE);
+}
+
+int run_agreement_list(struct cli *cli)
+{
+	struct pb_agreement_list list = PB_AGREEMENT_LIST_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+
+	request.agreement_list = &list;
+	return rows_call(cli, &request, ROWS_TABLE);
+}
+
+int run_audit_list(struct cli *cli)
+{
+	struct pb_audit_list list = PB_AUDIT_LIST_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+	const struct option_value *from = cli_option(cli, OPTION_ID_FROM);
+	const struct option_value *limit = cli_option(cli, OPTION_ID_LIMIT);
+
+	list.has_from_index = from->is_given;
+	list.from_index = from->number;
+	list.has_limit = limit->is_given;
+	list.limit = limit->number;
+	request.audit_list = &list;
+	return rows_call(cli, &request, ROWS_TABLE);
+}
+
+/* Results that are shown, and whether one of them is bad. */
+struct results {
+	struct rows rows;
+	bool is_bad;
+};
+
+static int add_result(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+{
+	struct results *r = arg;
+
+	/* Only what is said to hold does. */
+	if (reply->verify && !(reply->verify->has_ok && reply->verify->ok))
+		r->is_bad = true;
+	if (reply->reconcile && !(reply->reconcile->has_ok && reply->reconcile->ok))
+		r->is_bad = true;
+	return rows_add(cli, reply, &r->rows);
+}
+
+static int call_for_results(struct cli *cli, struct pb_api_request *request, const char *bad)
+{
+	struct results results = {.is_bad = false};
+	int code;
+
+	rows_init(&results.rows, ROWS_CARD);
+	code = cli_call(cli, request, add_result, &results);
+	if (!code)
+		code = rows_end(cli, &results.rows);
+	if (!code && results.rows.n == 0)
+		code = cli_fail(EX_PROTOCOL, "the node answered without a result");
+	if (!code && results.is_bad)
+		code = cli_fail(EX_DATAERR, "%s", bad);
+	rows_fini(&results.rows);
+	return code;
+}
+
+int run_audit_verify(struct cli *cli)
+{
+	struct pb_audit_verify verify = PB_AUDIT_VERIFY_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+
+	verify.peer = cli_string(cli, OPTION_ID_PEER);
+	request.audit_verify = &verify;
+	return call_for_results(cli, &request,
+				"the ledger does not verify: tell your operator at once");
+}
+
+int run_audit_reconcile(struct cli *cli)
+{
+	struct pb_audit_reconcile reconcile = PB_AUDIT_RECONCILE_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+
+	reconcile.peer = cli->in->operand;
+	request.audit_reconcile = &reconcile;
+	return call_for_results(cli, &request,
+				"the two ledgers differ: tell your operator at once");
+}
+
+int run_status(struct cli *cli)
+{
+	struct pb_node_status status = PB_NODE_STATUS_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+
+	request.node_status = &status;
+	return rows_call(cli, &request, ROWS_CARD);
+}
