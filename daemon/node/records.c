@@ -7,6 +7,7 @@
 #include "node/internal.h"
 #include "record/derive.h"
 #include "record/manifest.h"
+#include "wire/varint.h"
 
 static void own_record_free(struct own_record *r)
 {
@@ -120,19 +121,22 @@ static uint32_t civil_year(uint64_t utc_us)
 	return gmtime_r(&s, &tm) ? (uint32_t)(tm.tm_year + 1900) : 1970;
 }
 
-/* The local reference stands in the slice of routing.local_reference: tags, length, text. */
+/* The local reference is the leaf inside of the slice of routing.local_reference. */
 static struct view label_of(const struct slice_set *slices)
 {
 	for (size_t i = 0; i < slices->n; i++) {
 		const struct slice *s = &slices->slice[i];
-		const char *end = (const char *)s->bytes.p + s->bytes.n;
+		struct wire_field f = {.value = s->bytes};
 
 		if (strcmp(s->unit->path, "routing.local_reference") != 0)
 			continue;
-		/* group tag, group length, leaf tag, leaf length: a byte each, as texts are short
-		 */
-		if (s->bytes.n > 4 && s->bytes.p[3] < 0x80)
-			return view_of(end - s->bytes.p[3], s->bytes.p[3]);
+		for (unsigned depth = 0; depth < s->unit->depth; depth++) {
+			struct wire_reader r = wire_reader(f.value);
+
+			if (wire_next(&r, &f))
+				return view_of(NULL, 0);
+		}
+		return f.value;
 	}
 	return view_of(NULL, 0);
 }
@@ -188,6 +192,8 @@ static enum err fill_terms(struct node *n, const struct pb_record_import *m,
 		terms->tlp = m->handling->has_tlp ? (int)m->handling->tlp : 0;
 		for (size_t i = 0; i < m->handling->n_restrictions; i++)
 			terms->restrictions |= 1u << (unsigned)m->handling->restrictions[i];
+		if (m->handling->other)
+			terms->restriction_text = view_str(m->handling->other);
 	}
 	return fill_revision(n, m, terms);
 }
