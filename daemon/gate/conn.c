@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "wire/frame.h"
 
 #define OUTPUT_ROUNDS 8 /* writes of one wake-up */
 
@@ -408,7 +409,7 @@ void conn_send(struct conn *c, struct view frame)
 {
 	enum err e = link_send_frame(c->link, frame, loop_mono_ms());
 
-	c->n_unsent += frame.n;
+	c->n_unsent += FRAME_HEAD_BYTES + frame.n;
 	/* The vault keeps to what was reported as sent, so there is room. */
 	if (e && e != ERR_STATE)
 		conn_log_failure(c, e, "a frame cannot be sent");

@@ -1,0 +1,46 @@
+/**
+ * @file
+ * The vault's side of the sessions that the gate holds: how much of a session's frames the gate
+ * may have before they are sent, and what waits here meanwhile. So one peer that reads slowly
+ * fills neither the gate nor the channel to it.
+ */
+#ifndef VAULT_SESSION_H
+#define VAULT_SESSION_H
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "link/link.h"
+#include "process/channel.h"
+
+/** Bytes of frames that the gate may have unsent; it has room for one more beyond. */
+#define SESSION_WINDOW (LINK_OUTPUT_MAX / 2)
+/** Bytes that may wait here: more than the protocol's own window lets arise. */
+#define SESSION_HELD_MAX (16u << 20)
+
+/** All sessions; all zero is none. */
+struct session_table {
+	struct vault_session *first;
+	struct channel *gate;
+};
+
+/** The gate has a session of that number. @retval ERR_NOMEM */
+enum err session_table_add(struct session_table *t, uint64_t number) WARN_UNUSED;
+
+/** It has it no more. False: it never had. */
+bool session_table_remove(struct session_table *t, uint64_t number);
+
+/** Send a frame, or hold it until there is room; a session that is gone swallows it. */
+enum err session_send(struct session_table *t, uint64_t number, struct view frame) WARN_UNUSED;
+
+/** Close when all before is sent. */
+enum err session_close(struct session_table *t, uint64_t number) WARN_UNUSED;
+
+/** The gate has sent @p n_bytes of it. */
+enum err session_sent(struct session_table *t, uint64_t number, uint64_t n_bytes) WARN_UNUSED;
+
+/** The channel to the gate has room again. */
+enum err session_table_resume(struct session_table *t) WARN_UNUSED;
+
+void session_table_fini(struct session_table *t);
+
+#endif

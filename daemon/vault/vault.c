@@ -1,0 +1,458 @@
+#include "vault/vault.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/quota.h"
+#include "crypto/digest.h"
+#include "process/channel.h"
+#include "process/filter.h"
+#include "process/harden.h"
+#include "vault/api_server.h"
+#include "vault/keys.h"
+#include "vault/last_signed.h"
+#include "vault/session.h"
+
+#define IDLE_AFTER_MS 20 /* a turn; the WAL moves between bursts, not within */
+#define STOP_MS 500	 /* to answer what is queued when told to stop */
+#define EXIT_STORAGE 1
+
+struct vault {
+	struct vault_keys keys;
+	struct last_signed *last_signed;
+	struct node *node;
+	struct loop *loop;
+	struct channel *parent;
+	struct channel *gate;
+	struct api_server *api;
+	struct session_table sessions;
+	uint64_t newest_session; /* numbers only rise */
+	struct token_bucket log_tokens;
+	struct loop_task turn_task;
+	struct loop_timer *deadline_timer;
+	struct loop_timer *idle_timer;
+	struct loop_timer *stop_timer;
+	bool is_idle_armed;
+	bool is_stopping;
+	int exit_code;
+};
+
+/*
+ * SQLite's files, and nothing else that the common list does not hold. No call makes a socket: the
+ * local one is there, and its callers come by accept4.
+ */
+static const struct filter_rule vault_calls[] = {
+	{.call = SYS_openat},	 {.call = SYS_newfstatat}, {.call = SYS_fstat},
+	{.call = SYS_stat},	 {.call = SYS_lstat},	   {.call = SYS_access},
+	{.call = SYS_faccessat}, {.call = SYS_faccessat2}, {.call = SYS_statx},
+	{.call = SYS_lseek},	 {.call = SYS_pread64},	   {.call = SYS_pwrite64},
+	{.call = SYS_fsync},	 {.call = SYS_fdatasync},  {.call = SYS_ftruncate},
+	{.call = SYS_fallocate}, {.call = SYS_unlink},	   {.call = SYS_unlinkat},
+	{.call = SYS_readlink},	 {.call = SYS_getcwd},	   {.call = SYS_geteuid},
+	{.call = SYS_fchmod},	 {.call = SYS_fchown},	   {.call = SYS_clock_nanosleep},
+};
+
+static void vault_end(struct vault *v, int exit_code)
+{
+	v->exit_code = exit_code;
+	loop_stop(v->loop);
+}
+
+/* What cannot fail but for memory or a bug. */
+static void must(struct vault *v, enum err e, const char *what)
+{
+	if (!e)
+		return;
+	log_err(LOG_ERR, e, "%s", what);
+	vault_end(v, EX_SOFTWARE);
+}
+
+/* --- turns ------------------------------------------------------------------------------- */
+
+static void on_turn(void *arg);
+
+static void want_turn(struct vault *v)
+{
+	loop_defer(v->loop, &v->turn_task, on_turn, v);
+}
+
+static void want_idle(struct vault *v, uint64_t after_ms)
+{
+	if (v->is_idle_armed)
+		return;
+	v->is_idle_armed = true;
+	must(v, loop_timer_set(v->idle_timer, loop_mono_ms() + after_ms), "timer");
+}
+
+static void on_turn(void *arg)
+{
+	struct vault *v = arg;
+	bool more;
+	uint64_t deadline;
+	enum err e = node_turn(v->node, &more);
+
+	if (e) {
+		log_err(LOG_ERR, e, "the ledger cannot be written: this node ends");
+		vault_end(v, EXIT_STORAGE);
+		return;
+	}
+	if (more)
+		want_turn(v);
+	want_idle(v, IDLE_AFTER_MS);
+	deadline = node_deadline_ms(v->node);
+	if (deadline == UINT64_MAX)
+		loop_timer_stop(v->deadline_timer);
+	else
+		must(v, loop_timer_set(v->deadline_timer, deadline), "timer");
+}
+
+static void on_idle(void *arg)
+{
+	struct vault *v = arg;
+	bool more;
+	enum err e = node_idle(v->node, &more);
+
+	v->is_idle_armed = false;
+	if (e) {
+		log_err(LOG_ERR, e, "the ledger cannot be written: this node ends");
+		vault_end(v, EXIT_STORAGE);
+		return;
+	}
+	if (more)
+		want_idle(v, 0);
+}
+
+/* --- the node's port --------------------------------------------------------------------- */
+
+static void port_send(void *ctx, uint64_t session, struct view frame)
+{
+	struct vault *v = ctx;
+
+	must(v, session_send(&v->sessions, session, frame), "the gate cannot be told");
+}
+
+static void port_close(void *ctx, uint64_t session)
+{
+	struct vault *v = ctx;
+
+	must(v, session_close(&v->sessions, session), "the gate cannot be told");
+}
+
+static void port_dial(void *ctx, const struct agency_id *peer)
+{
+	struct vault *v = ctx;
+	struct agency_id id = *peer;
+	struct pb_relay m = PB_RELAY_INIT;
+
+	m.has_kind = 1;
+	m.kind = PB(RELAY_KIND, DIAL);
+	m.peer = id.text;
+	must(v, channel_send(v->gate, &m), "the gate cannot be told");
+}
+
+static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
+{
+	struct vault *v = ctx;
+	struct pb_relay m = PB_RELAY_INIT;
+
+	m.has_kind = 1;
+	m.kind = PB(RELAY_KIND, CREDIT);
+	m.has_session = 1;
+	m.session = session;
+	m.has_n_bytes = 1;
+	m.n_bytes = n_bytes;
+	must(v, channel_send(v->gate, &m), "the gate cannot be told");
+}
+
+static void port_reply(void *ctx, uint64_t caller, struct view reply)
+{
+	struct vault *v = ctx;
+
+	api_server_reply(v->api, caller, reply);
+}
+
+static enum err port_last_signed(void *ctx, struct view newest, struct view previous)
+{
+	struct vault *v = ctx;
+
+	return last_signed_write(v->last_signed, newest, previous);
+}
+
+/* --- callers ----------------------------------------------------------------------------- */
+
+static enum err on_request(void *ctx, const struct node_caller *caller, struct view request)
+{
+	struct vault *v = ctx;
+	enum err e = node_request(v->node, caller, request);
+
+	want_turn(v);
+	return e;
+}
+
+static void on_gone(void *ctx, uint64_t caller)
+{
+	struct vault *v = ctx;
+
+	node_caller_gone(v->node, caller);
+}
+
+static const struct api_calls api_calls = {.request = on_request, .gone = on_gone};
+
+/* --- the gate ---------------------------------------------------------------------------- */
+
+/* Costs the message, not the node: the gate is not believed, but is not obeyed either. */
+static void gate_is_wrong(struct vault *v, const char *what)
+{
+	if (token_bucket_take(&v->log_tokens, loop_mono_ms()))
+		log_line(LOG_WARN, "dropped what the gate said: %s", what);
+}
+
+static void opened(struct vault *v, const struct pb_relay *m)
+{
+	struct view exporter = message_bytes(m->has_exporter, m->exporter);
+	struct agency_id peer;
+	enum err e;
+
+	if (m->session <= v->newest_session || !m->peer ||
+	    agency_id_parse(view_str(m->peer), &peer) || exporter.n != TLS_EXPORTER_BYTES ||
+	    (m->role != TLS_DIALLER && m->role != TLS_LISTENER)) {
+		gate_is_wrong(v, "a session that is none");
+		return;
+	}
+	v->newest_session = m->session;
+	e = session_table_add(&v->sessions, m->session);
+	if (!e)
+		e = node_session_opened(v->node, m->session, (int)m->role, &peer, exporter.p);
+	must(v, e, "a session cannot begin");
+}
+
+static void closed(struct vault *v, const struct pb_relay *m)
+{
+	if (!session_table_remove(&v->sessions, m->session))
+		gate_is_wrong(v, "the end of a session that is none");
+	else
+		must(v, node_session_closed(v->node, m->session), "a session cannot end");
+}
+
+static void from_gate(void *ctx, const struct pb_relay *m)
+{
+	struct vault *v = ctx;
+
+	switch (m->kind) {
+	case PB(RELAY_KIND, OPENED):
+		opened(v, m);
+		break;
+	case PB(RELAY_KIND, FRAME):
+		must(v, node_frame(v->node, m->session, message_bytes(m->has_frame, m->frame)),
+		     "a frame cannot be taken");
+		break;
+	case PB(RELAY_KIND, CLOSED):
+		closed(v, m);
+		break;
+	case PB(RELAY_KIND, SENT):
+		must(v, session_sent(&v->sessions, m->session, m->n_bytes),
+		     "the gate cannot be told");
+		return;
+	case PB(RELAY_KIND, CLOSE):
+	case PB(RELAY_KIND, DIAL):
+	case PB(RELAY_KIND, CREDIT):
+	case PB(RELAY_KIND, READY):
+	case PB(RELAY_KIND, RESOLVE):
+	case PB(RELAY_KIND, RESOLVED):
+	case PB(RELAY_KIND, STOP):
+	case _AMPARO__V1__RELAY_KIND_IS_INT_SIZE:
+		gate_is_wrong(v, "a message of a kind that is not its to send");
+		return;
+	}
+	want_turn(v);
+}
+
+static void gate_drained(void *ctx)
+{
+	struct vault *v = ctx;
+
+	must(v, session_table_resume(&v->sessions), "the gate cannot be told");
+}
+
+/* The parent sees it too, and ends us. */
+static void gate_ended(void *ctx, enum err e)
+{
+	struct vault *v = ctx;
+
+	if (v->is_stopping)
+		return;
+	log_err(LOG_ERR, e, "the gate is gone");
+	vault_end(v, EX_SOFTWARE);
+}
+
+static const struct channel_calls gate_calls = {
+	.message = from_gate,
+	.drained = gate_drained,
+	.ended = gate_ended,
+};
+
+/* --- the parent -------------------------------------------------------------------------- */
+
+static void on_stop_timer(void *arg)
+{
+	struct vault *v = arg;
+
+	loop_stop(v->loop);
+}
+
+/** Answer what is queued, take nothing new; then end. */
+static void stop(struct vault *v)
+{
+	bool more = true;
+	const uint64_t until_ms = loop_mono_ms() + STOP_MS;
+
+	if (v->is_stopping)
+		return;
+	v->is_stopping = true;
+	while (more && loop_mono_ms() < until_ms)
+		if (node_turn(v->node, &more)) {
+			vault_end(v, EXIT_STORAGE);
+			return;
+		}
+	api_server_stop(v->api);
+	channel_flush(v->gate);
+	loop_cancel(v->loop, &v->turn_task);
+	/* One more round, in which what was said leaves. */
+	must(v, loop_timer_set(v->stop_timer, loop_mono_ms()), "timer");
+}
+
+static void from_parent(void *ctx, const struct pb_relay *m)
+{
+	if (m->kind == PB(RELAY_KIND, STOP))
+		stop(ctx);
+}
+
+static void parent_ended(void *ctx, enum err e)
+{
+	struct vault *v = ctx;
+
+	log_err(LOG_ERR, e, "the parent is gone");
+	vault_end(v, EX_SOFTWARE);
+}
+
+static const struct channel_calls parent_calls = {
+	.message = from_parent,
+	.ended = parent_ended,
+};
+
+/* --- start ------------------------------------------------------------------------------- */
+
+static enum err open_node(struct vault *v)
+{
+	struct node_options options = vault_keys_options(&v->keys);
+	enum err e = last_signed_open(v->keys.setup->last_signed_path, &v->last_signed);
+
+	if (e)
+		return err_trace(e);
+	options.last_signed_newest = last_signed_newest(v->last_signed);
+	options.last_signed_previous = last_signed_previous(v->last_signed);
+	options.port.ctx = v;
+	options.port.send = port_send;
+	options.port.close = port_close;
+	options.port.dial = port_dial;
+	options.port.credit = port_credit;
+	options.port.reply = port_reply;
+	options.port.last_signed = port_last_signed;
+	return node_open(&options, &v->node);
+}
+
+static enum err open_loop(struct vault *v)
+{
+	const struct pb_vault_setup *s = v->keys.setup;
+	enum err e = loop_new(&v->loop);
+
+	if (!e)
+		e = loop_timer_new(v->loop, on_turn, v, &v->deadline_timer);
+	if (!e)
+		e = loop_timer_new(v->loop, on_idle, v, &v->idle_timer);
+	if (!e)
+		e = loop_timer_new(v->loop, on_stop_timer, v, &v->stop_timer);
+	if (!e)
+		e = channel_new(v->loop, PROCESS_FD_PARENT, &parent_calls, v, &v->parent);
+	if (!e)
+		e = channel_new(v->loop, PROCESS_FD_SIBLING, &gate_calls, v, &v->gate);
+	if (!e)
+		e = api_server_new(v->loop, s->socket_path, s->roles, s->n_roles, &api_calls, v,
+				   &v->api);
+	v->sessions.gate = v->gate;
+	token_bucket_init(&v->log_tokens, 1, 10, loop_mono_ms());
+	return e;
+}
+
+static enum err vault_start(struct vault *v)
+{
+	enum err e = crypto_init();
+
+	if (!e)
+		e = vault_keys_receive(&v->keys);
+	if (e)
+		return err_trace(e);
+	if (v->keys.setup->init)
+		return vault_init(&v->keys);
+	e = open_node(v);
+	if (!e)
+		e = open_loop(v);
+	return e;
+}
+
+static enum err vault_serve(struct vault *v)
+{
+	enum err e;
+
+	(void)malloc_trim(0);
+	e = filter_install(vault_calls, ARRAY_LEN(vault_calls));
+	if (!e)
+		e = channel_send_kind(v->parent, PB(RELAY_KIND, READY));
+	want_turn(v);
+	return e ? err_trace(e) : loop_run(v->loop);
+}
+
+static void vault_fini(struct vault *v)
+{
+	api_server_free(v->api);
+	channel_flush(v->gate);
+	channel_free(v->gate);
+	channel_free(v->parent);
+	node_close(v->node);
+	last_signed_close(v->last_signed);
+	session_table_fini(&v->sessions);
+	loop_timer_free(v->deadline_timer);
+	loop_timer_free(v->idle_timer);
+	loop_timer_free(v->stop_timer);
+	loop_free(v->loop);
+	vault_keys_fini(&v->keys);
+	crypto_fini();
+}
+
+int vault_main(void)
+{
+	struct vault v = {.exit_code = EX_OK};
+	enum err e = vault_start(&v);
+
+	if (!e && v.keys.setup->init) {
+		vault_keys_fini(&v.keys);
+		return EX_OK;
+	}
+	if (!e)
+		e = vault_serve(&v);
+	if (e) {
+		log_err(LOG_ERR, e, "the vault cannot go on");
+		/* Half-built: the kernel takes back what there is. */
+		return err_class(e) == ERR_CLASS_CONFIG || e == ERR_EXISTS || e == ERR_NOT_FOUND ||
+				       e == ERR_DENIED
+			       ? EX_CONFIG
+			       : EXIT_STORAGE;
+	}
+	vault_fini(&v);
+	return v.exit_code;
+}
