@@ -2,7 +2,6 @@
 
 #include "base/own.h"
 
-
 static const struct column record_columns[] = {
 	{.head = "id", .key = "id", .cell = CELL_ID},
 	{.head = "revision", .key = "revision"},
@@ -163,7 +162,7 @@ const struct rows_kind rows_kind_terms = KIND(0, terms_columns);
 const struct rows_kind rows_kind_history = KIND(0, history_columns);
 
 const struct rows_kind rows_kind_content = KIND(11, content_columns);
-const struct rows_kind rows_kind_referral = KIND(12, referral_columns);
+static const struct rows_kind kind_referral = KIND(12, referral_columns);
 static const struct rows_kind kind_record = KIND(10, record_columns);
 static const struct rows_kind kind_preview = KIND(14, preview_columns);
 static const struct rows_kind kind_peer = KIND(15, peer_columns);
@@ -174,8 +173,8 @@ static const struct rows_kind kind_reconcile = KIND(19, reconcile_columns);
 static const struct rows_kind kind_status = KIND(20, status_columns);
 
 static const struct rows_kind *const kinds[] = {
-	&kind_record,	 &rows_kind_content, &rows_kind_referral, &kind_preview,   &kind_peer,
-	&kind_agreement, &kind_audit,	     &kind_verify,	  &kind_reconcile, &kind_status,
+	&kind_record,	 &rows_kind_content, &kind_referral, &kind_preview,   &kind_peer,
+	&kind_agreement, &kind_audit,	     &kind_verify,   &kind_reconcile, &kind_status,
 };
 
 const struct rows_kind *rows_kind_of(const struct pb_api_reply *reply)

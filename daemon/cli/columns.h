@@ -43,9 +43,8 @@ struct rows_kind {
 	size_t n_columns;
 };
 
-/** The parts of a referral that is shown: where it stands, what it says, each of the changes of its
- * state, what is held of the record. */
-extern const struct rows_kind rows_kind_referral;
+/** The parts of a referral that is shown: what it says, each of the changes of its state, what is
+ * held of the record. */
 extern const struct rows_kind rows_kind_terms;
 extern const struct rows_kind rows_kind_history;
 extern const struct rows_kind rows_kind_content;

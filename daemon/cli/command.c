@@ -115,29 +115,36 @@ static enum err unknown_word(const char *noun, const char *wrong)
 		       near_by.name ? near_by.name : "", near_by.name ? "'?" : "");
 }
 
-static enum err find_command(const struct words *words, struct invocation *in)
+/* Set noun and command, as far as the words name any. */
+static void look_up(const struct words *words, struct invocation *in)
 {
 	const char *verb = words->n > 1 ? words->word[1] : NULL;
 
-	for (size_t i = 0; i < command_count(); i++) {
+	for (size_t i = 0; words->n > 0 && i < command_count(); i++) {
 		const struct command *c = command_at(i);
 
 		if (strcmp(words->word[0], c->noun) != 0)
 			continue;
 		in->noun = c->noun;
-		if (c->verb && (!verb || strcmp(verb, c->verb) != 0))
-			continue;
-		in->command = c;
-		return ERR_OK;
+		if (!c->verb || (verb && strcmp(verb, c->verb) == 0))
+			in->command = c;
 	}
+}
+
+/* Of a call for help, the noun may be all there is, or nothing. */
+static enum err check_words(const struct words *words, const struct invocation *in)
+{
+	bool is_help = in->option[OPTION_ID_HELP].is_given;
+
+	if (in->command)
+		return ERR_OK;
+	if (words->n == 0)
+		return is_help ? ERR_OK : err_new(ERR_INVALID, "no command");
 	if (!in->noun)
 		return unknown_word(NULL, words->word[0]);
-	if (verb)
-		return unknown_word(in->noun, verb);
-	/* `amparo record --help` */
-	return in->option[OPTION_ID_HELP].is_given
-		       ? ERR_OK
-		       : err_new(ERR_INVALID, "'%s' is not the whole command", in->noun);
+	if (words->n > 1)
+		return unknown_word(in->noun, words->word[1]);
+	return is_help ? ERR_OK : err_new(ERR_INVALID, "'%s' is not the whole command", in->noun);
 }
 
 static enum err take_operand(const struct words *words, struct invocation *in)
@@ -186,12 +193,10 @@ enum err command_parse(int argc, char **argv, struct invocation *ret)
 
 	*ret = (struct invocation){.command = NULL};
 	e = sort_arguments(argc, argv, ret, &words);
+	look_up(&words, ret);
 	if (e || ret->option[OPTION_ID_VERSION].is_given)
 		return e;
-	if (words.n == 0)
-		return ret->option[OPTION_ID_HELP].is_given ? ERR_OK
-							    : err_new(ERR_INVALID, "no command");
-	e = find_command(&words, ret);
+	e = check_words(&words, ret);
 	if (e || !ret->command)
 		return e;
 	e = take_operand(&words, ret);

@@ -46,8 +46,11 @@ struct invocation {
 	struct option_value option[N_OPTIONS];
 };
 
+/** How many commands there are. */
 size_t command_count(void);
-const struct command *command_at(size_t i); /**< 0 .. command_count() - 1, in the order of help */
+
+/** Command @p i, 0 .. command_count() - 1, in the order of the help. */
+const struct command *command_at(size_t i);
 
 /** How @p command takes an option; NULL: it does not. Common options are not listed. */
 const struct command_option *command_option_of(const struct command *command, enum option_id id);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/agency_id.h"
 #include "cli/terminal.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -21,6 +22,15 @@ char *cli_string(const struct cli *cli, enum option_id id)
 	} text = {.in = cli->in->option[id].text};
 
 	return text.out;
+}
+
+char *cli_peer(char *text, struct buf *ret)
+{
+	if (!text || !strchr(text, '/') || strstr(text, "://"))
+		return text;
+	if (buf_put_str(ret, AGENCY_ID_PREFIX) || buf_put_str(ret, text) || buf_put_u8(ret, 0))
+		return NULL;
+	return (char *)buf_data(ret);
 }
 
 int cli_fail(int code, const char *format, ...)

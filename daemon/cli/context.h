@@ -43,6 +43,16 @@ static inline bool cli_is_json(const struct cli *cli)
 char *cli_string(const struct cli *cli, enum option_id id);
 
 /**
+ * A peer as the node wants it: "sk.example/centre", as tables show it, becomes the agency id; all
+ * else stays.
+ *
+ * @param text      as given; NULL: none
+ * @param[out] ret  holds what is made; the caller ends it with buf_fini()
+ * @return          text for a message, owned by the arguments or @p ret; NULL without memory too
+ */
+char *cli_peer(char *text, struct buf *ret);
+
+/**
  * Say on standard error what went wrong, cleaned for a terminal. Quote nothing of a record's
  * content but what the user's own input is.
  *

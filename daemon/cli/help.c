@@ -1,5 +1,6 @@
 #include "cli/help.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -66,7 +67,8 @@ static void print_command_help(FILE *out, const struct command *c)
 			(void)fprintf(out, " --%s %s", o->name, o->value_name);
 		has_codes = has_codes || o->code_list;
 	}
-	(void)fprintf(out, "%s\n\n%s%s\n%s", c->n_options ? " [OPTION]..." : "", "To ", c->summary,
+	(void)fprintf(out, "%s\n\n%c%s.\n%s", c->n_options ? " [OPTION]..." : "",
+		      toupper((unsigned char)c->summary[0]), c->summary + 1,
 		      c->more ? c->more : "");
 	if (c->n_options)
 		(void)fputs("\nOptions:\n", out);

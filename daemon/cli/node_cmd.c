@@ -6,6 +6,7 @@
 #include "cli/moment.h"
 #include "cli/rows.h"
 #include "cli/run.h"
+#include "crypto/digest.h"
 #include "policy/agreement.h"
 
 /* The table of peers, and under it the fingerprints, which are too wide for a column. */
@@ -62,7 +63,12 @@ static int read_agreement(const char *file, struct buf *ret_bytes, struct agreem
 
 	if (code)
 		return code;
-	e = agreement_parse(buf_view(ret_bytes), ret);
+	e = crypto_init();
+	if (!e)
+		e = agreement_parse(buf_view(ret_bytes), ret);
+	crypto_fini();
+	if (e == ERR_CRYPTO)
+		return cli_fail(EX_SOFTWARE, "%s", err_words());
 	if (e == ERR_NOMEM)
 		return cli_fail(EX_OSERR, "out of memory");
 	if (e)
@@ -197,10 +203,14 @@ static int call_for_results(struct cli *cli, struct pb_api_request *request, con
 
 int run_audit_verify(struct cli *cli)
 {
+	CLEANUP(buf_fini) struct buf peer = {0};
 	struct pb_audit_verify verify = PB_AUDIT_VERIFY_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 
-	verify.peer = cli_string(cli, OPTION_ID_PEER);
+	verify.peer = cli_peer(cli_string(cli, OPTION_ID_PEER), &peer);
+	/* Without its name it would be another ledger that is verified. */
+	if (cli_has(cli, OPTION_ID_PEER) && !verify.peer)
+		return cli_fail(EX_OSERR, "out of memory");
 	request.audit_verify = &verify;
 	return call_for_results(cli, &request,
 				"the ledger does not verify: tell your operator at once");
@@ -208,10 +218,13 @@ int run_audit_verify(struct cli *cli)
 
 int run_audit_reconcile(struct cli *cli)
 {
+	CLEANUP(buf_fini) struct buf peer = {0};
 	struct pb_audit_reconcile reconcile = PB_AUDIT_RECONCILE_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 
-	reconcile.peer = cli->in->operand;
+	reconcile.peer = cli_peer(cli->in->operand, &peer);
+	if (!reconcile.peer)
+		return cli_fail(EX_OSERR, "out of memory");
 	request.audit_reconcile = &reconcile;
 	return call_for_results(cli, &request,
 				"the two ledgers differ: tell your operator at once");

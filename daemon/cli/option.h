@@ -89,6 +89,7 @@ struct option_value {
 	uint64_t number;  /**< of a number; of a moment UTC microseconds */
 };
 
+/** What an option is. */
 const struct option_spec *option_spec_of(enum option_id id);
 
 /** Does every command take it (--socket, --json, --timeout, --help, --version)? */

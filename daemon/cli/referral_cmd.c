@@ -136,6 +136,7 @@ static int call_for_preview(struct cli *cli, struct pb_api_request *request)
 
 int run_referral_send(struct cli *cli)
 {
+	CLEANUP(buf_fini) struct buf peer = {0};
 	struct send s = {
 		.terms = PB_REFERRAL_INIT,
 		.consent = PB_CONSENT_INIT,
@@ -153,7 +154,9 @@ int run_referral_send(struct cli *cli)
 	fill_terms(cli, &s);
 	s.send.has_record_id = true;
 	s.send.record_id = id_field(&s.record);
-	s.send.peer = cli_string(cli, OPTION_ID_TO);
+	s.send.peer = cli_peer(cli_string(cli, OPTION_ID_TO), &peer);
+	if (!s.send.peer)
+		return cli_fail(EX_OSERR, "out of memory");
 	s.send.has_purpose = true;
 	s.send.purpose = (Amparo__V1__Purpose)cli_option(cli, OPTION_ID_PURPOSE)->code;
 	s.send.terms = &s.terms;
@@ -211,57 +214,68 @@ static int print_content(struct cli *cli, const json_t *o)
 	return code ? code : record_view_print(cli, record);
 }
 
-/* {the row's keys, terms, history, record} */
+/* Terms, history and record as JSON. */
 static int content_json(const struct pb_referral_content *c, json_t **ret)
 {
 	json_t *o = json_from_message(c);
-	json_t *row;
 	json_t *record;
-	int code;
+	int code = o ? EX_OK : cli_fail(EX_OSERR, "out of memory");
 
-	if (!o)
-		return cli_fail(EX_OSERR, "out of memory");
-	row = json_object_get(o, "row");
-	if (row && json_object_update_missing(o, row) == 0)
-		(void)json_object_del(o, "row");
-	if (c->record) {
+	if (!code && c->record) {
 		code = record_view_json(c->record, &record);
 		if (!code && json_object_set_new(o, "record", record))
 			code = cli_fail(EX_OSERR, "out of memory");
-		if (code) {
-			json_decref(o);
-			return code;
-		}
+	}
+	if (code) {
+		json_decref(o);
+		return code;
 	}
 	*ret = o;
 	return EX_OK;
 }
 
-static int show_content(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+/* The node says first where the referral stands, then what it holds. Programs get one object. */
+struct show {
+	struct rows card;
+	json_t *row; /* where it stands */
+};
+
+static int show_row(struct cli *cli, struct show *s, const struct pb_api_reply *reply)
 {
-	struct rows *rows = arg;
+	bool is_empty;
+	json_t *row = rows_json(reply, &is_empty);
+
+	if (!row)
+		return is_empty ? EX_OK : cli_fail(EX_OSERR, "out of memory");
+	json_decref(s->row);
+	s->row = row;
+	return cli_is_json(cli) ? EX_OK : rows_add_json(cli, &s->card, rows_kind_of(reply), row);
+}
+
+static int show_reply(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+{
+	struct show *s = arg;
 	json_t *o;
 	int code;
 
 	if (!reply->referral_content)
-		return rows_add(cli, reply, arg);
+		return show_row(cli, s, reply);
 	code = content_json(reply->referral_content, &o);
 	if (code)
 		return code;
-	if (cli_is_json(cli)) {
-		code = rows_print_json(cli, o);
-	} else {
-		code = rows_add_json(cli, rows, &rows_kind_referral, o);
-		if (!code)
-			code = print_content(cli, o);
-	}
+	if (!cli_is_json(cli))
+		code = print_content(cli, o);
+	else if (s->row && json_object_update(s->row, o) == 0)
+		code = rows_print_json(cli, s->row);
+	else
+		code = cli_fail(EX_PROTOCOL, "the node did not say where the referral stands");
 	json_decref(o);
 	return code;
 }
 
 int run_referral_show(struct cli *cli)
 {
-	CLEANUP(rows_fini) struct rows rows = {.form = ROWS_CARD};
+	struct show state = {.card = {.form = ROWS_CARD}};
 	struct pb_referral_show show = PB_REFERRAL_SHOW_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 	struct id id;
@@ -278,7 +292,9 @@ int run_referral_show(struct cli *cli)
 	show.content = cli_has(cli, OPTION_ID_CONTENT);
 	show.reason = cli_string(cli, OPTION_ID_REASON);
 	request.referral_show = &show;
-	code = cli_call(cli, &request, show_content, &rows);
+	code = cli_call(cli, &request, show_reply, &state);
+	json_decref(state.row);
+	rows_fini(&state.card);
 	return code ? code : cli_flush(cli);
 }
 

@@ -1,16 +1,9 @@
 #include "cli/terminal.h"
 
-#include <langinfo.h>
 #include <locale.h>
 #include <stdbool.h>
 #include <string.h>
 #include <wchar.h>
-
-void terminal_init(void)
-{
-	if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
-		(void)setlocale(LC_CTYPE, "C.UTF-8");
-}
 
 static bool is_direction(wchar_t c)
 {
@@ -24,6 +17,21 @@ static size_t take(const char *p, size_t n, wchar_t *ret)
 	size_t taken = mbrtowc(ret, p, n, &state);
 
 	return taken > n ? 0 : taken; /* (size_t)-1 and -2: invalid, cut off */
+}
+
+/* Whether the locale's encoding is UTF-8. */
+static bool is_utf8(void)
+{
+	static const char sample[] = "\xc3\xa9"; /* U+00E9 */
+	wchar_t c = 0;
+
+	return take(sample, strlen(sample), &c) == strlen(sample) && c == 0xe9;
+}
+
+void terminal_init(void)
+{
+	if (!setlocale(LC_CTYPE, "") || !is_utf8())
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
 }
 
 enum err terminal_clean(struct view text, struct buf *out)
