@@ -143,15 +143,9 @@ static enum err store_body(struct node *n, const struct append *a, struct entry 
 
 static void fill_local_part(const struct append *a, struct pb_local_part *m)
 {
-	union { /* protobuf-c's strings are not const, and it only reads them */
-		const char *in;
-		char *out;
-	} person = {.in = a->caller ? a->caller->person : NULL}, reason = {.in = a->reason},
-	  detail = {.in = a->detail};
-
-	m->person = person.out;
-	m->reason = reason.out;
-	m->detail = detail.out;
+	m->person = message_borrow_text(a->caller ? a->caller->person : NULL);
+	m->reason = message_borrow_text(a->reason);
+	m->detail = message_borrow_text(a->detail);
 	if (a->caller) {
 		m->has_uid = 1;
 		m->uid = a->caller->uid;

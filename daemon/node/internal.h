@@ -277,7 +277,8 @@ struct peer *peer_by_row(struct node *n, int64_t row_id);
 struct peer *peer_by_name(struct node *n, const char *name);
 enum err peers_save(struct node *n) WARN_UNUSED;
 void peer_error(struct peer *p, const char *words);
-void peers_dial(struct node *n, uint64_t now_ms, struct output *unused);
+/** Dial whom it is time to dial. */
+void peers_dial(struct node *n, uint64_t now_ms);
 uint64_t peers_deadline_ms(const struct node *n);
 void peer_failed(struct node *n, struct peer *p);
 enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view a,

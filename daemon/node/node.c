@@ -241,7 +241,7 @@ static enum err take_timers(struct node *n)
 
 	for (struct session *s = n->session; !e && s; s = s->next)
 		e = session_tick(n, s, now);
-	peers_dial(n, now, NULL);
+	peers_dial(n, now);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -168,9 +168,8 @@ static bool wants_session(const struct node *n, const struct peer *p)
 	return true;
 }
 
-void peers_dial(struct node *n, uint64_t now_ms, struct output *unused)
+void peers_dial(struct node *n, uint64_t now_ms)
 {
-	(void)unused;
 	for (size_t i = 0; i < n->n_peer; i++) {
 		struct peer *p = &n->peer[i];
 		struct output *o;

@@ -7,17 +7,6 @@
 #include "crypto/digest.h"
 #include "node/internal.h"
 
-/* protobuf-c's strings are not const, though it only reads them. */
-static char *unconst(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 /* --- peers --- */
 
 static const char *peer_state(const struct peer *p)
@@ -44,8 +33,8 @@ static enum err send_peer(struct asking *a, struct peer *p)
 	if (e)
 		return err_trace(e);
 	m.id = p->row.agency.text;
-	m.name = unconst(agency_id_name(&p->row.agency));
-	m.state = unconst(peer_state(p));
+	m.name = message_borrow_text(agency_id_name(&p->row.agency));
+	m.state = message_borrow_text(peer_state(p));
 	if (p->key) {
 		struct digest d = verify_key_fingerprint(p->key);
 
@@ -60,7 +49,7 @@ static enum err send_peer(struct asking *a, struct peer *p)
 	m.has_last_contact_us = p->row.last_contact_us != 0;
 	m.last_contact_us = p->row.last_contact_us;
 	m.last_error = p->row.last_error[0] ? p->row.last_error : NULL;
-	m.in_force = unconst(in_force);
+	m.in_force = message_borrow_text(in_force);
 	reply.peer = &m;
 	return reply_row(a->n, a->caller->id, a->id, &reply, true);
 }
@@ -119,9 +108,9 @@ static enum err send_adoption(void *ctx, const struct adoption_row *row)
 		return e ? err_trace(e) : err_new(ERR_STORAGE, "adoption of an unknown peer");
 	hex_encode(view_digest(&row->digest), id);
 	m.id = id;
-	m.name = unconst(agreement ? agreement_name(agreement) : row->their_name);
-	m.peer = unconst(p->row.agency.text);
-	m.state = unconst(adoption_state(a->n, p, row, agreement));
+	m.name = message_borrow_text(agreement ? agreement_name(agreement) : row->their_name);
+	m.peer = message_borrow_text(p->row.agency.text);
+	m.state = message_borrow_text(adoption_state(a->n, p, row, agreement));
 	m.has_file_held = 1;
 	m.file_held = agreement != NULL;
 	if (agreement) {
@@ -160,7 +149,7 @@ static enum err adopt_with(struct asking *a, struct peer *p, const struct agreem
 		return err_trace(e);
 	if (!e && row.our_k && !row.our_withdraw_k)
 		return ERR_OK; /* adopted before: nothing to say again */
-	m.name = unconst(agreement_name(agreement));
+	m.name = message_borrow_text(agreement_name(agreement));
 	e = message_encode(&m, &body);
 	entry.body = buf_view(&body);
 	if (!e)
@@ -257,7 +246,7 @@ enum err request_node_status(struct asking *a)
 
 	m.id = n->agency.text;
 	m.origin = n->origin.text;
-	m.version = unconst(AMPARO_VERSION);
+	m.version = message_borrow_text(AMPARO_VERSION);
 	m.has_size = m.has_root = m.has_started_us = m.has_n_peers = m.has_n_connected = 1;
 	m.has_n_waiting = m.has_n_records = m.has_n_awaits_us = 1;
 	m.size = n->tree.size;
@@ -268,7 +257,7 @@ enum err request_node_status(struct asking *a)
 		m.n_connected += n->peer[i].live != NULL;
 		m.n_waiting += n->peer[i].row.sent_k - n->peer[i].row.delivered_k;
 	}
-	m.state = unconst(n->hold ? n->hold : "serving");
+	m.state = message_borrow_text(n->hold ? n->hold : "serving");
 	d = verify_key_fingerprint(seal_key_public(n->seal_key));
 	hex_encode(view_digest(&d), fingerprint);
 	m.fingerprint = fingerprint;

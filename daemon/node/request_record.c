@@ -5,17 +5,6 @@
 #include "node/internal.h"
 #include "record/manifest.h"
 
-/* A string field of protobuf-c is not const, though it only reads it. */
-static char *type_name(int type)
-{
-	union {
-		const char *in;
-		char *out;
-	} name = {.in = record_type_name((enum record_type)type)};
-
-	return name.out;
-}
-
 static enum err fill_row(struct node *n, const struct record_row *row, struct pb_record_row *m,
 			 struct buf *label)
 {
@@ -29,7 +18,7 @@ static enum err fill_row(struct node *n, const struct record_row *row, struct pb
 	m->has_id = m->has_revision = 1;
 	m->id = message_borrow(view_of(row->id, sizeof(row->id)));
 	m->revision = row->revision;
-	m->type = type_name(row->type);
+	m->type = message_borrow_text(record_type_name((enum record_type)row->type));
 	m->local_reference = label->n > 1 ? (char *)buf_data(label) : NULL;
 	return ERR_OK;
 }
@@ -109,7 +98,7 @@ enum err request_record_show(struct asking *a)
 	m.has_n_disclosed = m.has_n_commitments = 1;
 	m.id = message_borrow(view_of(row.id, sizeof(row.id)));
 	m.revision = row.revision;
-	m.type = type_name(row.type);
+	m.type = message_borrow_text(record_type_name((enum record_type)row.type));
 	m.originator = a->n->agency.text;
 	m.sealed_at_us = manifest.terms.sealed_at_us;
 	m.manifest_digest = message_borrow(view_digest(&row.manifest));

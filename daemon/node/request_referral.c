@@ -41,17 +41,6 @@ static enum err delivery_of(struct node *n, const struct referral_row *r, const 
 	return ERR_OK;
 }
 
-/* protobuf-c's strings are not const, though it only reads them. */
-static char *unconst(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static enum err fill_row(struct node *n, const struct referral_row *r, struct pb_referral_row *m)
 {
 	struct peer *p = peer_by_row(n, r->peer);
@@ -71,7 +60,7 @@ static enum err fill_row(struct node *n, const struct referral_row *r, struct pb
 	m->urgency = (Amparo__V1__Urgency)r->urgency;
 	m->purpose = (Amparo__V1__Purpose)r->purpose;
 	m->state = (Amparo__V1__ReferralState)r->state;
-	m->delivery = unconst(delivery);
+	m->delivery = message_borrow_text(delivery);
 	m->has_refused = reason != 0;
 	if (reason)
 		m->refused = (Amparo__V1__RefusalReason)reason;
@@ -216,7 +205,8 @@ static enum err history_add(void *ctx, const struct status_row *row)
 	*m = (struct pb_status_record)PB_STATUS_RECORD_INIT;
 	m->has_time_us = 1;
 	m->time_us = row->time_us;
-	m->by = unconst(row->is_incoming ? h->peer->row.agency.text : h->n->agency.text);
+	m->by = message_borrow_text(row->is_incoming ? h->peer->row.agency.text
+						     : h->n->agency.text);
 	m->has_state = row->state != 0;
 	if (row->state)
 		m->state = (Amparo__V1__ReferralState)row->state;
@@ -280,7 +270,7 @@ static enum err fill_content(struct node *n, const struct referral_row *r, struc
 	m->has_record = m->has_n_disclosed = m->has_n_commitments = 1;
 	m->id = message_borrow(view_of(manifest->terms.record_id, RECORD_ID_BYTES));
 	m->revision = manifest->terms.revision;
-	m->type = unconst(record_type_name(manifest->terms.type));
+	m->type = message_borrow_text(record_type_name(manifest->terms.type));
 	m->originator = manifest->terms.originator.text;
 	m->sealed_at_us = manifest->terms.sealed_at_us;
 	m->manifest_digest = message_borrow(view_digest(&r->manifest));
@@ -401,7 +391,7 @@ enum err referral_change(struct node *n, const struct node_caller *caller, struc
 		m.state = (Amparo__V1__ReferralState)state;
 	m.has_opened = opened;
 	m.opened = opened;
-	m.reason = unconst(reason);
+	m.reason = message_borrow_text(reason);
 	e = message_encode(&m, &body);
 	entry.body = buf_view(&body);
 	if (!e)

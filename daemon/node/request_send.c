@@ -17,17 +17,6 @@ struct sending {
 	const struct pb_referral_send *ask;
 };
 
-/* A string field of protobuf-c is not const, though it only reads it. */
-static char *unconst(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static enum err find_record(struct sending *s)
 {
 	struct record_row row;
@@ -96,18 +85,18 @@ static enum err preview_unit(struct sending *s, const struct field *unit, size_t
 
 	later.stage = POLICY_ACCEPTED;
 	d = now.answer == POLICY_ALLOWED ? now : policy_judge(s->agreement, &later, unit);
-	m.name = unconst(unit->path);
-	m.label = unconst(unit->label);
+	m.name = message_borrow_text(unit->path);
+	m.label = message_borrow_text(unit->label);
 	m.has_sensitivity = m.has_n = 1;
 	m.sensitivity = (uint32_t)unit->sensitivity;
 	m.n = (uint32_t)n_slices;
-	m.rule = unconst(d.rule);
+	m.rule = message_borrow_text(d.rule);
 	if (d.answer == POLICY_ALLOWED) {
 		m.has_released_at = 1;
 		m.released_at =
 			now.answer == POLICY_ALLOWED ? PB(STAGE, REQUEST) : PB(STAGE, ACCEPTED);
 	} else {
-		m.why = unconst(policy_answer_text(d.answer));
+		m.why = message_borrow_text(policy_answer_text(d.answer));
 	}
 	reply.preview = &m;
 	return reply_row(s->n, s->a->caller->id, s->a->id, &reply, true);

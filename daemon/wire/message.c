@@ -158,6 +158,16 @@ uint32_t message_which(const void *message, uint32_t from)
 	return found;
 }
 
+char *message_borrow_text(const char *s)
+{
+	union {
+		const char *in;
+		char *out;
+	} text = {.in = s};
+
+	return text.out;
+}
+
 ProtobufCBinaryData message_borrow(struct view v)
 {
 	/* protobuf-c has no const: it only reads what is packed. */

@@ -463,6 +463,10 @@ static inline struct view message_bytes(protobuf_c_boolean has, ProtobufCBinaryD
 /** A bytes field that borrows @p v: for messages that are encoded and dropped at once. */
 ProtobufCBinaryData message_borrow(struct view v);
 
+/** A string field that borrows @p s: protobuf-c's strings are not const, but encoding only reads.
+ */
+char *message_borrow_text(const char *s);
+
 /**
  * Code of an enum value as people and JSON read it: ENTRY_KIND_RECALL_ANSWER is "recall-answer".
  *
