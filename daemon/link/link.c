@@ -89,8 +89,7 @@ static void note_output(struct link *l, uint64_t mono_ms)
 		l->moved_ms = mono_ms;
 }
 
-/* End for cause @p e, which our caller returns. An alert, if TLS has one to tell, goes out still.
- */
+/* End for cause @p e, which our caller returns. What TLS has to say still goes out. */
 static enum err link_fail(struct link *l, enum err e, uint64_t mono_ms)
 {
 	if (!l->error)
