@@ -297,7 +297,7 @@ static void heal(struct run *r)
 		if (is_at_rest(r))
 			return;
 	}
-	MUST(w, !"the world comes to rest");
+	world_broken(w, "the world comes to rest", __FILE__, __LINE__);
 }
 
 static void check_verify(struct run *r, struct agency *a, struct agency *peer)
@@ -342,37 +342,61 @@ static const struct pb_referral_row *find_row(struct reply_list *l, const Protob
 	return NULL;
 }
 
-/* Nothing withheld has arrived: every slice is one that a rule allows at the stage reached. */
-static void check_disclosed(struct run *r, struct agency *a, const struct pb_referral_row *row)
+static struct reply_list *show(struct agency *a, const ProtobufCBinaryData *id, bool with_record)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_referral_show ask = PB_REFERRAL_SHOW_INIT;
-	const struct pb_record_content *content;
-	const struct pb_referral *terms;
-	struct slice_set set = {0};
-	struct policy_case c = {.purpose = (int)row->purpose,
-				.utc_us = row->time_us,
-				.schema_version = FIELD_SCHEMA_VERSION};
 	static char why[] = "simulation";
-	struct reply_list *l;
 
-	ask.has_id = ask.has_content = ask.content = 1;
-	ask.id = row->id;
+	ask.has_id = ask.has_content = 1;
+	ask.content = with_record;
+	ask.id = *id;
 	ask.reason = why;
 	m.referral_show = &ask;
-	l = world_ask(a, &m);
+	return world_ask(a, &m);
+}
+
+/* What the referrals about one record, from one peer, allow together: openings of one manifest are
+ * held once. */
+static void widest_case(struct agency *a, struct reply_list *in, const struct pb_referral_row *row,
+			struct policy_case *c)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		const struct pb_referral_row *other = in->reply[i]->referral;
+		struct reply_list *l;
+
+		if (!other || other->side != row->side || strcmp(other->peer, row->peer) != 0 ||
+		    memcmp(other->record_id.data, row->record_id.data, row->record_id.len) != 0)
+			continue;
+		l = show(a, &other->id, false);
+		if (other->state == PB(REFERRAL_STATE, ACCEPTED))
+			c->stage = POLICY_ACCEPTED;
+		if (l->reply[1]->referral_content->terms->consent)
+			c->has_consent = true;
+		reply_list_free(l);
+	}
+}
+
+/* Nothing withheld has arrived: every slice is one that a rule allows at the stage reached. */
+static void check_disclosed(struct run *r, struct agency *a, struct reply_list *in,
+			    const struct pb_referral_row *row)
+{
+	const struct pb_record_content *content;
+	struct slice_set set = {0};
+	struct policy_case c = {.purpose = (int)row->purpose,
+				.stage = POLICY_REQUEST,
+				.utc_us = row->time_us,
+				.schema_version = FIELD_SCHEMA_VERSION};
+	struct reply_list *l = show(a, &row->id, true);
+
 	MUST(&r->w,
 	     l->n == 2 && l->reply[1]->referral_content && l->reply[1]->referral_content->record);
 	content = l->reply[1]->referral_content->record;
-	terms = l->reply[1]->referral_content->terms;
 	MUST(&r->w, record_type_from_name(content->type, &c.type));
-	c.has_consent = terms->consent != NULL;
-	/* records of one manifest are shown together: what any referral to us accepted is there */
-	c.stage = POLICY_ACCEPTED;
-	c.has_consent = true;
+	widest_case(a, in, row, &c);
 	MUST(&r->w, record_cut(c.type, view_of(content->record.data, content->record.len), &set) ==
-				    ERR_OK ||
-			    content->record.len > 0);
+			    ERR_OK);
+	MUST(&r->w, set.n == content->n_disclosed && set.n >= row->n_disclosed);
 	for (size_t i = 0; i < set.n; i++)
 		MUST(&r->w,
 		     policy_judge(given.parsed, &c, set.slice[i].unit).answer == POLICY_ALLOWED);
@@ -396,7 +420,7 @@ static void check_referrals(struct run *r, struct agency *from, struct agency *t
 		MUST(&r->w, there != NULL && there->side == PB(LIST_SIDE, IN));
 		MUST(&r->w, there->state == row->state);
 		MUST(&r->w, there->n_disclosed == row->n_disclosed);
-		check_disclosed(r, to, there);
+		check_disclosed(r, to, in, there);
 	}
 	for (size_t i = 0; i < in->n; i++)
 		n_in += in->reply[i]->referral &&
