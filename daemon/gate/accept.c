@@ -24,7 +24,7 @@ static void rest(struct gate *g)
 		gate_end(g, 1);
 }
 
-void listeners_resume(void *gate)
+void gate_listen_resume(void *gate)
 {
 	struct gate *g = gate;
 
@@ -112,7 +112,7 @@ static void on_listener(void *arg, unsigned ready)
 	}
 }
 
-enum err listener_open(struct gate *g, int fd)
+enum err gate_listen(struct gate *g, int fd)
 {
 	struct listener *l = &g->listener[g->n_listener];
 	enum err e = loop_watch_new(g->loop, fd, on_listener, l, &l->watch);
@@ -125,7 +125,7 @@ enum err listener_open(struct gate *g, int fd)
 	return loop_watch_set(l->watch, LOOP_READ);
 }
 
-void listeners_close(struct gate *g)
+void gate_listen_close(struct gate *g)
 {
 	loop_timer_stop(g->accept_timer);
 	for (size_t i = 0; i < g->n_listener; i++) {

@@ -57,7 +57,7 @@ void gate_stop(struct gate *g)
 	if (g->is_stopping)
 		return;
 	g->is_stopping = true;
-	listeners_close(g);
+	gate_listen_close(g);
 	for (size_t i = 0; i < g->n_slots; i++)
 		if (g->conn[i].state != CONN_FREE)
 			conn_close(&g->conn[i]);
@@ -218,7 +218,7 @@ static enum err take_listeners(struct gate *g, uint32_t n)
 		enum err e = setup_receive_fd(PROCESS_FD_PARENT, &fd);
 
 		if (!e)
-			e = listener_open(g, fd);
+			e = gate_listen(g, fd);
 		if (e)
 			return err_trace(e);
 	}
@@ -241,7 +241,7 @@ static void set_slots(struct gate *g)
 
 static enum err make_timers(struct gate *g)
 {
-	enum err e = loop_timer_new(g->loop, listeners_resume, g, &g->accept_timer);
+	enum err e = loop_timer_new(g->loop, gate_listen_resume, g, &g->accept_timer);
 
 	if (!e)
 		e = loop_timer_new(g->loop, on_recheck, g, &g->recheck_timer);
@@ -291,7 +291,7 @@ static enum err gate_start(struct gate *g)
 
 static void gate_fini(struct gate *g)
 {
-	listeners_close(g);
+	gate_listen_close(g);
 	for (size_t i = 0; i < g->n_slots; i++)
 		if (g->conn[i].state != CONN_FREE)
 			conn_end(&g->conn[i]);

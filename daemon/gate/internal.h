@@ -132,12 +132,12 @@ void gate_stop(struct gate *g);
 /* --- accept.c --- */
 
 /** Take over a listening socket. */
-enum err listener_open(struct gate *g, int fd) WARN_UNUSED;
+enum err gate_listen(struct gate *g, int fd) WARN_UNUSED;
 
-void listeners_close(struct gate *g);
+void gate_listen_close(struct gate *g);
 
 /** The timer's: listen again after a rest. */
-void listeners_resume(void *gate);
+void gate_listen_resume(void *gate);
 
 /* --- dial.c --- */
 
