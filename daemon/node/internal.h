@@ -217,9 +217,15 @@ struct node {
 };
 
 /* --- node.c: outputs wait for the commit --- */
-enum err node_write(struct node *n) WARN_UNUSED; /* begins the turn's transaction, once */
+
+/** Begin the turn's transaction; once a turn, further calls do nothing. */
+enum err node_write(struct node *n) WARN_UNUSED;
+
+/** Add an output that is released after the commit; its data is filled in by the caller. */
 enum err output_new(struct node *n, enum output_kind kind, uint64_t number,
 		    struct output **ret) WARN_UNUSED;
+
+/** Add an output that holds one encoded message (struct pb_x *). */
 enum err output_message(struct node *n, enum output_kind kind, uint64_t number,
 			const void *message) WARN_UNUSED;
 
@@ -249,79 +255,154 @@ struct appended {
 	uint64_t time_us;
 };
 
-/** ERR_STATE while the node holds back. */
+/**
+ * Write one entry with its body and local part.
+ *
+ * @retval ERR_STATE  the node holds back
+ * @retval ERR_LIMIT  the body is over BODY_BYTES_MAX
+ */
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret) WARN_UNUSED;
-/** Sign the tree as it stands when it grew, and keep the checkpoint in database and last-signed. */
+
+/** Sign the tree as it stands, when it grew, and keep the checkpoint in database and last-signed.
+ */
 enum err ledger_sign(struct node *n) WARN_UNUSED;
+
+/** Root of the first @p size entries, at most those written. */
 enum err ledger_root_at(struct node *n, uint64_t size, struct digest *ret) WARN_UNUSED;
-/** head[k] of our chain to a peer; ERR_NOT_FOUND beyond it. */
+
+/** head[k] of our chain to a peer. @retval ERR_NOT_FOUND  the chain is shorter */
 enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k,
 			struct digest *ret) WARN_UNUSED;
+
+/** Encrypt @p first and @p rest, one after the other, under a fresh key, as a new blob. */
 enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
+
+/** Decrypt a blob; appended to @p out. @retval ERR_NOT_FOUND  erased. @retval ERR_DECRYPT */
 enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
 		   struct buf *out) WARN_UNUSED;
-/** Body of an own entry without its salt, which goes to @p ret_salt (may be NULL). */
+
+/** Body of an entry without its salt, which goes to @p ret_salt (SALT_BYTES, may be NULL). */
 enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
 		   struct buf *out) WARN_UNUSED;
-/** The clock against the ledger and against itself; sets the hold. */
+
+/** Look at the clock against the ledger and against itself; sets the hold. */
 void clock_check(struct node *n);
+
+/** Civil time for the ledger: now, but never before the newest entry. */
 uint64_t ledger_time_us(struct node *n);
 
 /* --- peers.c --- */
+
+/** Peers of the database and of the configuration, with their pinned keys. */
 enum err peers_load(struct node *n, const struct node_options *options) WARN_UNUSED;
+
+/** Free them. */
 void peers_free(struct node *n);
+
+/** NULL when there is none. */
 struct peer *peer_by_id(struct node *n, const struct agency_id *id);
+
+/** By peer_row.id; NULL when there is none. */
 struct peer *peer_by_row(struct node *n, int64_t row_id);
-/** By id or by agency name when that is unique. */
+
+/** By id, by id without scheme, or by agency name when that is unique; else NULL. */
 struct peer *peer_by_name(struct node *n, const char *name);
+
+/** Write the rows that changed. */
 enum err peers_save(struct node *n) WARN_UNUSED;
+
+/** Note the newest trouble with a peer, for `peer list`; cut to PEER_ERROR_MAX. */
 void peer_error(struct peer *p, const char *words);
+
 /** Dial whom it is time to dial. */
 void peers_dial(struct node *n, uint64_t now_ms);
+
+/** When the next dial is due, monotonic ms; UINT64_MAX: none. */
 uint64_t peers_deadline_ms(const struct node *n);
+
+/** A session with it failed or ended: back off, with jitter. */
 void peer_failed(struct node *n, struct peer *p);
+
+/** INCIDENT: keep both halves as evidence, stop the link until the operator acknowledges. */
 enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view a,
 		   struct view b) WARN_UNUSED;
 
 /* --- session.c --- */
+
+/** The gate has a session. */
 enum err session_opened(struct node *n, const struct input *in) WARN_UNUSED;
+
+/** The gate has lost it; frees it. */
 void session_closed(struct node *n, uint64_t number);
+
+/** NULL when it has ended. */
 struct session *session_find(struct node *n, uint64_t number);
+
+/** One frame of a peer. Its faults end the session; errors returned are ours alone. */
 enum err session_frame(struct node *n, struct session *s, struct view frame) WARN_UNUSED;
+
+/** Say our Hello, once. */
 enum err session_hello_due(struct node *n, struct session *s) WARN_UNUSED;
-/** Bye, close, and for a fault: count, back off, log one line. */
+
+/** Bye, then close. @p retry_after_s 0: not said */
 enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code,
 		     uint32_t retry_after_s) WARN_UNUSED;
+
+/** SESSION fault: count, back off, log one line with err_words(), end. */
 enum err session_fault(struct node *n, struct session *s, Amparo__V1__ByeCode code,
 		       const char *what) WARN_UNUSED;
+
+/** Pings, and the time-out of Hello. */
 enum err session_tick(struct node *n, struct session *s, uint64_t now_ms) WARN_UNUSED;
+
+/** Forget all. */
 void sessions_free(struct node *n);
 
 /* --- inbox.c, items.c --- */
+
+/** A Batch of the live session. */
 enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m) WARN_UNUSED;
-/** Judge one new item and, when accepted, do what it says. Storage errors only are errors. */
+
+/** Judge one new item and, when accepted, do what it says. Errors are ours alone. */
 enum err item_take(struct node *n, struct session *s, const struct batch *b, size_t which,
 		   struct item_outcome *ret) WARN_UNUSED;
-enum err item_refuse(struct item_outcome *ret, int reason);
 
 /* --- outbox.c --- */
+
+/** Send what the session has not been sent yet, within the window. */
 enum err outbox_pump(struct node *n, struct session *s) WARN_UNUSED;
+
+/** The peer has receipted up to @p k: the window moves. */
 void outbox_receipted(struct session *s, uint64_t k);
+
+/** Go on from (size, k): the peer's RESUME. */
 void outbox_rewind(struct session *s, uint64_t size, uint64_t k);
 
 /* --- query.c --- */
+
+/** Answer a question of a peer from what stands. */
 enum err query_ask(struct node *n, struct session *s, const struct pb_ask *m) WARN_UNUSED;
+
+/** An answer to a question of ours. */
 enum err query_answer(struct node *n, struct session *s, const struct pb_answer *m) WARN_UNUSED;
+
+/** Begin to compare the pair chains with a peer; the caller is answered when it is done. */
 enum err reconcile_start(struct node *n, const struct node_caller *caller, uint64_t request,
 			 const char *peer) WARN_UNUSED;
+
+/** Give up on peers that do not answer. */
 enum err reconcile_tick(struct node *n, uint64_t now_ms) WARN_UNUSED;
+
+/** The session ended: answer those that waited on it. */
 enum err reconcile_lost(struct node *n, uint64_t session) WARN_UNUSED;
 
 /* --- agreements.c --- */
-/** Read once, kept. ERR_NOT_FOUND: no such file held. Owned by the node. */
+
+/** Read once, kept; owned by the node. @retval ERR_NOT_FOUND  no such file held */
 enum err agreement_load(struct node *n, const struct digest *digest,
 			const struct agreement **ret) WARN_UNUSED;
+
 /**
  * The agreement in force with a peer for an entry that we would write now.
  *
@@ -329,40 +410,71 @@ enum err agreement_load(struct node *n, const struct digest *digest,
  */
 enum err agreement_for(struct node *n, struct peer *p, int purpose,
 		       const struct agreement **ret) WARN_UNUSED;
+
+/** Name of the newest agreement in force with a peer, for any purpose; NULL when there is none. */
 enum err agreement_in_force_name(struct node *n, struct peer *p, const char **ret) WARN_UNUSED;
+
 /** Is @p digest in force at entry (k, seen_k) of one side of the pair? */
 enum err agreement_judged(struct node *n, const struct peer *p, const struct digest *digest,
 			  bool by_peer, uint64_t k, uint64_t seen_k, bool *ret) WARN_UNUSED;
+
+/** Free those read. */
 void agreements_free(struct node *n);
 
 /* --- records.c --- */
+
 /** Open an own record by its manifest; borrowed, good until the next call. */
 enum err own_record_open(struct node *n, const struct digest *manifest,
 			 const struct own_record **ret) WARN_UNUSED;
+
+/** Forget the one opened last, wiping it. */
 void own_record_close(struct node *n);
-/** Seal a record and store it; ERR_INVALID with words for the user. */
+
+/** Seal a record and store it. @retval ERR_INVALID  words for the user */
 enum err own_record_seal(struct node *n, const struct node_caller *caller,
 			 const struct pb_record_import *m, struct record_row *ret) WARN_UNUSED;
-/** Openings of an own disclosure again, by the commitments that its body names. */
+
+/**
+ * Openings of an own disclosure again, by the commitments that its body names.
+ *
+ * @param[out] ret  room for as many as are named; borrows as own_record_open()
+ */
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
 			   size_t *ret_n) WARN_UNUSED;
-/** What was received of a manifest, regrouped into one record. */
+
+/** What was received of a manifest, regrouped into one record; @p ret_n slices. */
 enum err received_record_join(struct node *n, const struct digest *manifest, int type,
 			      struct buf *out, size_t *ret_n) WARN_UNUSED;
+
+/**
+ * Proof of an own seal; *ret borrows from @p entry, @p proof and the node.
+ *
+ * @retval ERR_FULL  its checkpoint is being signed: try again
+ */
 enum err seal_of(struct node *n, uint64_t seal_index, struct buf *entry, struct proof *proof,
 		 struct pb_seal *ret) WARN_UNUSED;
+
 /** Release the second stage of an own referral, as far as the agreement allows now. */
 enum err release_second_stage(struct node *n, struct peer *p, struct referral_row *r) WARN_UNUSED;
 
 /* --- request*.c --- */
+
+/** Decode a request, check the caller's role, answer it. */
 enum err request_take(struct node *n, const struct node_caller *caller,
 		      struct view request) WARN_UNUSED;
+
+/** Answer with an error: its code is the exit code of the command. */
 enum err reply_error(struct node *n, uint64_t caller, uint64_t request,
 		     Amparo__V1__ApiErrorCode code, const char *format, ...)
 	__attribute__((format(printf, 5, 6))) WARN_UNUSED;
+
+/** Answer with one row; @p more: others follow. */
 enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,
 		   bool more) WARN_UNUSED;
+
+/** End a list. */
 enum err reply_end(struct node *n, uint64_t caller, uint64_t request) WARN_UNUSED;
+
 /** Answer an error of a library call: its class chooses the exit code, err_words() the text. */
 enum err reply_failed(struct node *n, uint64_t caller, uint64_t request, enum err e) WARN_UNUSED;
 
@@ -374,6 +486,7 @@ struct asking {
 	const struct pb_api_request *m;
 };
 
+/** The verbs of api.proto, one function each; errors returned are ours alone. */
 enum err request_record_import(struct asking *a) WARN_UNUSED;
 enum err request_record_list(struct asking *a) WARN_UNUSED;
 enum err request_record_show(struct asking *a) WARN_UNUSED;
@@ -388,14 +501,25 @@ enum err request_audit_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_verify(struct asking *a) WARN_UNUSED;
 enum err request_audit_reconcile(struct asking *a) WARN_UNUSED;
 enum err request_node_status(struct asking *a) WARN_UNUSED;
+
 /** Change the state of a referral on our side: entry, history, row. */
 enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,
 			 int state, bool opened, const char *reason) WARN_UNUSED;
 
 /* --- verify.c --- */
+
+/**
+ * Begin to verify a ledger: this node's own (@p peer NULL) or what is held of a peer's.
+ *
+ * @param caller  answered when it is done; NULL: only the log is
+ */
 enum err verify_start(struct node *n, const struct node_caller *caller, uint64_t request,
 		      struct peer *peer) WARN_UNUSED;
+
+/** A step of each verification under way. */
 enum err verify_step(struct node *n, bool *ret_more) WARN_UNUSED;
+
+/** Nobody waits any more for what @p caller asked. */
 void jobs_forget(struct node *n, uint64_t caller);
 
 #endif

@@ -38,6 +38,7 @@ enum err tree_load(struct tree *t, struct store *store, uint64_t size) WARN_UNUS
 /** Add a leaf; writes a tile when one is full. In a transaction. */
 enum err tree_append(struct tree *t, const struct digest *leaf) WARN_UNUSED;
 
+/** Root over all leaves. */
 struct digest tree_root(const struct tree *t);
 
 /** For proofs; borrows @p t. */
