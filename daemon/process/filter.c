@@ -3,6 +3,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/own.h"
@@ -93,6 +94,8 @@ enum err filter_install(const struct filter_rule *rule, size_t n)
 
 	if (!filter)
 		return err_new(ERR_NOMEM, "seccomp filter");
+	/* gmtime_r(), by which OpenSSL reads a certificate's times, opens /etc/localtime once. */
+	tzset();
 	if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
 		return err_new(ERR_IO, "seccomp filter");
 	/* A balanced tree: the hot calls of the vault are not all at the head of a list. */

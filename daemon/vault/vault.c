@@ -434,6 +434,18 @@ static void vault_fini(struct vault *v)
 	crypto_fini();
 }
 
+/** @return the exit code: an operator's to mend, or not. */
+static int failed(enum err e)
+{
+	if (err_class(e) == ERR_CLASS_CONFIG || e == ERR_EXISTS || e == ERR_NOT_FOUND ||
+	    e == ERR_DENIED) {
+		log_line(LOG_ERR, "%s", err_words());
+		return EX_CONFIG;
+	}
+	log_err(LOG_ERR, e, "the vault cannot go on");
+	return EXIT_STORAGE;
+}
+
 int vault_main(void)
 {
 	struct vault v = {.exit_code = EX_OK};
@@ -445,14 +457,9 @@ int vault_main(void)
 	}
 	if (!e)
 		e = vault_serve(&v);
-	if (e) {
-		log_err(LOG_ERR, e, "the vault cannot go on");
-		/* Half-built: the kernel takes back what there is. */
-		return err_class(e) == ERR_CLASS_CONFIG || e == ERR_EXISTS || e == ERR_NOT_FOUND ||
-				       e == ERR_DENIED
-			       ? EX_CONFIG
-			       : EXIT_STORAGE;
-	}
+	/* Half-built: the kernel takes back what there is. */
+	if (e)
+		return failed(e);
 	vault_fini(&v);
 	return v.exit_code;
 }
