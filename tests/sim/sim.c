@@ -53,7 +53,7 @@ static void read_file(const char *folder, const char *name, struct buf *out)
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
 	f = fopen(path, "rb");
 	if (!f) {
-		fprintf(stderr, "sim: %s: %m\n", path);
+		perror(path);
 		exit(2);
 	}
 	while (buf_reserve(out, 65536, &to) == ERR_OK && (n = fread(to, 1, 65536, f)) > 0)
