@@ -195,7 +195,8 @@ class Session:
             raise SessionEnded("closed")
         self._tls.bio_write(data)
 
-    def _take(self, n: int, deadline: float) -> bytes:
+    def _need(self, n: int, deadline: float) -> None:
+        """Have at least n bytes of the stream."""
         while len(self._received) < n:
             try:
                 self._received += self._tls.recv(65536)
@@ -204,6 +205,9 @@ class Session:
                 self._fill(deadline)
             except SSL.Error as e:   # ZeroReturnError is close_notify
                 raise SessionEnded(f"closed: {e}") from e
+
+    def _take(self, n: int, deadline: float) -> bytes:
+        self._need(n, deadline)
         data = bytes(self._received[:n])
         del self._received[:n]
         return data
@@ -224,10 +228,8 @@ class Session:
         self.send_raw(len(data).to_bytes(4, "big") + data)
 
     def receive(self, timeout: float) -> Message:
-        """The next frame; TimeoutError when none begins in time, SessionEnded at the end."""
+        """The next frame; TimeoutError when none is there in time, SessionEnded at the end."""
         deadline = time.monotonic() + timeout
-        while not self._received:
-            self._received += self._take(1, deadline)
         length = int.from_bytes(self._take(4, deadline), "big")
         if not 1 <= length <= FRAME_MAX:
             raise SessionEnded("length out of range")
