@@ -49,10 +49,11 @@ struct agency {
 	struct node *node;					    /**< NULL: down */
 	uint8_t signed_newest[NOTE_MAX], signed_previous[NOTE_MAX]; /* the last-signed file */
 	size_t n_newest, n_previous;
-	bool fail_last_signed; /**< fault: the file is written, the commit never comes */
-	bool swallow;	       /**< fault: committed, nothing released */
-	uint64_t wake_at_us;   /**< of the newest wake event; older ones are ignored */
-	uint32_t n_log[5];     /**< log lines by level, while its node ran */
+	bool fail_last_signed; /**< fault, armed: the file is written, the commit never comes */
+	bool swallow;	       /**< fault, armed: committed, nothing released */
+	uint64_t n_swallowed;
+	uint64_t wake_at_us; /**< of the newest wake event; older ones are ignored */
+	uint32_t n_log[5];   /**< log lines by level, while its node ran */
 	/* the client of the local socket */
 	uint64_t next_request;
 	struct reply_list *replies;
@@ -107,12 +108,13 @@ void world_run(struct world *w, uint64_t for_us);
 
 /** Faults. */
 void world_cut(struct world *w, size_t a, size_t b);	/**< cut what connects them now */
-void world_crash(struct agency *a, bool before_commit); /**< mid-turn; the node is down then */
+void world_crash(struct agency *a, bool before_commit); /**< in the next turn that writes */
 void world_stop(struct agency *a);			/**< between turns */
 void world_start(struct agency *a);
 
 /**
- * Ask a node as its local client would; runs turns of that node until the answer is whole.
+ * Ask a node as its local client would; lets time pass until the answer is whole, or the node is
+ * down: then nobody knows whether the request was carried out.
  *
  * @param request  pb_api_request without id
  * @return replies, a list; freed by reply_list_free()
