@@ -193,8 +193,6 @@ static int call_for_results(struct cli *cli, struct pb_api_request *request, con
 	code = cli_call(cli, request, add_result, &results);
 	if (!code)
 		code = rows_end(cli, &results.rows);
-	if (!code && results.rows.n == 0)
-		code = cli_fail(EX_PROTOCOL, "the node answered without a result");
 	if (!code && results.is_bad)
 		code = cli_fail(EX_DATAERR, "%s", bad);
 	rows_fini(&results.rows);

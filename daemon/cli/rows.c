@@ -205,6 +205,9 @@ int rows_add(struct cli *cli, const struct pb_api_reply *reply, void *arg)
 	json_t *row = rows_json(reply, &is_empty);
 	int code;
 
+	/* The last reply of a list may be empty; another has one row, and just one. */
+	if (is_empty && reply->has_more && reply->more)
+		return cli_fail(EX_PROTOCOL, "the node answered something else than was asked");
 	if (!row)
 		return is_empty ? EX_OK : fail_memory();
 	code = rows_add_json(cli, arg, rows_kind_of(reply), row);
@@ -216,7 +219,9 @@ int rows_end(struct cli *cli, struct rows *r)
 {
 	if (r->kind && r->form == ROWS_TABLE && !cli_is_json(cli))
 		table_end(&r->table);
-	if (r->n == 0 && r->form == ROWS_TABLE && !cli_is_json(cli))
+	if (r->n == 0 && r->form == ROWS_CARD)
+		return cli_fail(EX_PROTOCOL, "the node answered without a result");
+	if (r->n == 0 && !cli_is_json(cli))
 		(void)fputs("none\n", cli->out);
 	return cli_flush(cli);
 }

@@ -48,7 +48,10 @@ int rows_add(struct cli *cli, const struct pb_api_reply *reply, void *arg);
  */
 int rows_add_json(struct cli *cli, struct rows *r, const struct rows_kind *kind, const json_t *row);
 
-/** Print what is held back; of a table without rows, "none". @return exit code */
+/**
+ * Print what is held back, and flush. A table without rows is "none", a card that did not come the
+ * node's mistake. @return exit code
+ */
 int rows_end(struct cli *cli, struct rows *r);
 
 /** Ask, print all rows, flush: what most commands are. @return exit code */
