@@ -222,7 +222,9 @@ static void advance_chain(struct peer *p, const struct append *a, const struct d
 	p->dirty = true;
 	if (a->kind == PB(ENTRY_KIND, RECEIPT) || a->kind == PB(ENTRY_KIND, RECALL) ||
 	    a->kind == PB(ENTRY_KIND, RECALL_ANSWER))
-		p->urgent_k = at.k;
+		p->row.urgent_k = at.k;
+	if (a->kind != PB(ENTRY_KIND, RECEIPT))
+		p->row.content_k = at.k;
 }
 
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)

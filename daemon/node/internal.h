@@ -57,7 +57,6 @@ struct peer {
 	struct verify_key *key; /* pinned; NULL before first contact */
 	struct buf held_note;	/* newest checkpoint of it, as received */
 	struct session *live;	/* the session that stays, after both Hellos */
-	uint64_t urgent_k; /* newest RECEIPT or recall in our chain to it: ignores the window */
 	uint64_t dial_at_ms;
 	bool is_dialling;
 	unsigned n_failures;

@@ -157,7 +157,7 @@ static enum err pack_item(struct node *n, const struct entry_row *row, struct pa
  * full windows would wait for each other's receipts. */
 static bool window_is_open(const struct session *s, uint64_t k)
 {
-	if (k <= s->peer->urgent_k)
+	if (k <= s->peer->row.urgent_k)
 		return true;
 	return s->n_flight < WINDOW_ITEMS && s->flight_bytes < WINDOW_BYTES;
 }

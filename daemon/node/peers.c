@@ -80,8 +80,6 @@ static enum err load_pinned(struct node *n, struct peer *p)
 {
 	enum err e;
 
-	/* after a restart nobody knows which receipts were sent: let the chain's end flow */
-	p->urgent_k = p->row.sent_k;
 	if (!p->row.pinned)
 		return ERR_OK;
 	e = verify_key_new(view_of(p->row.seal_key, sizeof(p->row.seal_key)), &p->key);

@@ -22,6 +22,12 @@ static const char *peer_state(const struct peer *p)
 	return p->may_dial ? "waiting" : "awaited";
 }
 
+/* Up to the newest entry that wants a receipt; receipts alone are never receipted. */
+static uint64_t n_waiting(const struct peer *p)
+{
+	return p->row.content_k > p->row.delivered_k ? p->row.content_k - p->row.delivered_k : 0;
+}
+
 static enum err send_peer(struct asking *a, struct peer *p)
 {
 	struct pb_api_reply reply = PB_API_REPLY_INIT;
@@ -46,6 +52,8 @@ static enum err send_peer(struct asking *a, struct peer *p)
 	m.delivered_k = p->row.delivered_k;
 	m.received_k = p->row.received_k;
 	m.n_refused = p->row.n_refused;
+	m.has_n_waiting = 1;
+	m.n_waiting = n_waiting(p);
 	m.has_last_contact_us = p->row.last_contact_us != 0;
 	m.last_contact_us = p->row.last_contact_us;
 	m.last_error = p->row.last_error[0] ? p->row.last_error : NULL;
@@ -255,7 +263,7 @@ enum err request_node_status(struct asking *a)
 	m.n_peers = (uint32_t)n->n_peer;
 	for (size_t i = 0; i < n->n_peer; i++) {
 		m.n_connected += n->peer[i].live != NULL;
-		m.n_waiting += n->peer[i].row.sent_k - n->peer[i].row.delivered_k;
+		m.n_waiting += n_waiting(&n->peer[i]);
 	}
 	m.state = message_borrow_text(n->hold ? n->hold : "serving");
 	d = verify_key_fingerprint(seal_key_public(n->seal_key));

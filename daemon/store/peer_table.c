@@ -5,7 +5,7 @@
 #define PEER_COLUMNS                                                                               \
 	"agency, pinned, origin, seal_key, pinned_us, stopped, held_size, held_root, "             \
 	"held_checkpoint, received_k, received_head, receipted_k, sent_k, sent_head, "             \
-	"delivered_k, n_refused, last_contact_us, last_error"
+	"content_k, urgent_k, delivered_k, n_refused, last_contact_us, last_error"
 
 static void peer_bind(struct query *q, const struct peer_row *row)
 {
@@ -26,6 +26,8 @@ static void peer_bind(struct query *q, const struct peer_row *row)
 	query_bind_u64(q, row->receipted_k);
 	query_bind_u64(q, row->sent_k);
 	query_bind_digest(q, &row->sent_head);
+	query_bind_u64(q, row->content_k);
+	query_bind_u64(q, row->urgent_k);
 	query_bind_u64(q, row->delivered_k);
 	query_bind_u64(q, row->n_refused);
 	query_bind_u64(q, row->last_contact_us);
@@ -50,6 +52,8 @@ static enum err peer_read(struct query *q, struct peer_row *row)
 	row->receipted_k = query_u64(q);
 	row->sent_k = query_u64(q);
 	query_digest(q, &row->sent_head);
+	row->content_k = query_u64(q);
+	row->urgent_k = query_u64(q);
 	row->delivered_k = query_u64(q);
 	row->n_refused = query_u64(q);
 	row->last_contact_us = query_u64(q);
@@ -64,7 +68,7 @@ static enum err peer_insert(struct store *s, struct peer_row *row)
 
 	e = query_begin(s, ST_PEER_INSERT,
 			"INSERT INTO peer (" PEER_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -84,10 +88,11 @@ enum err peer_put(struct store *s, struct peer_row *row)
 
 	if (!row->id)
 		return peer_insert(s, row);
-	e = query_begin(s, ST_PEER_UPDATE,
-			"UPDATE peer SET (" PEER_COLUMNS ") ="
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
-			&q);
+	e = query_begin(
+		s, ST_PEER_UPDATE,
+		"UPDATE peer SET (" PEER_COLUMNS ") ="
+		" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
+		&q);
 	if (e)
 		return err_trace(e);
 	peer_bind(&q, row);

@@ -28,6 +28,8 @@ struct peer_row {
 	uint64_t receipted_k; /**< of its chain: our receipts reach to here, <= received_k */
 	uint64_t sent_k;      /**< newest of our chain to it */
 	struct digest sent_head;
+	uint64_t content_k;   /**< newest of it that wants a receipt: not a RECEIPT itself */
+	uint64_t urgent_k;    /**< newest of it that ignores the window: RECEIPT, recall */
 	uint64_t delivered_k; /**< moved by its receipts alone */
 	uint64_t n_refused;
 	uint64_t last_contact_us;

@@ -73,6 +73,8 @@ static const char peers_1[] =
 	"  receipted_k INTEGER NOT NULL CHECK (receipted_k <= received_k),"
 	"  sent_k INTEGER NOT NULL,"
 	"  sent_head BLOB NOT NULL CHECK (length(sent_head) = 32),"
+	"  content_k INTEGER NOT NULL CHECK (content_k <= sent_k),"
+	"  urgent_k INTEGER NOT NULL CHECK (urgent_k <= sent_k),"
 	"  delivered_k INTEGER NOT NULL CHECK (delivered_k <= sent_k),"
 	"  n_refused INTEGER NOT NULL,"
 	"  last_contact_us INTEGER NOT NULL,"

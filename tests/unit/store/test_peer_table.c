@@ -37,6 +37,8 @@ static struct peer_row full_peer(void)
 	row.receipted_k = 4;
 	row.sent_k = 8;
 	row.sent_head = digest_of(9);
+	row.content_k = 6;
+	row.urgent_k = 3;
 	row.delivered_k = 7;
 	row.n_refused = 10;
 	row.last_contact_us = 11;
@@ -76,6 +78,8 @@ static void a_peer_comes_back(void **state)
 	assert_int_equal(seen.rows[1].receipted_k, 4);
 	assert_int_equal(seen.rows[1].sent_k, 8);
 	assert_true(digest_eq(&seen.rows[1].sent_head, &row.sent_head));
+	assert_int_equal(seen.rows[1].content_k, 6);
+	assert_int_equal(seen.rows[1].urgent_k, 3);
 	assert_int_equal(seen.rows[1].delivered_k, 7);
 	assert_int_equal(seen.rows[1].n_refused, 10);
 	assert_int_equal(seen.rows[1].last_contact_us, 11);
