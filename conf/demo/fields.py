@@ -1,23 +1,13 @@
 #!/usr/bin/python3
 """Read `amparo --json referral show ID --content` and say what stands in the record, never a value.
 
-fields.py [PATH]...
-
-Without a path: one line, the groups with how many fields each has. With paths: one line for each,
-`PATH there` or `PATH withheld`.
+fields.py --groups    the groups, in one line
+fields.py --names     the groups with the names of their fields, in one line
+fields.py PATH...     a line for each: `PATH there` or `PATH withheld`
 """
 
 import json
 import sys
-
-
-def leaves(value):
-    """How many values stand below."""
-    if isinstance(value, dict):
-        return sum(leaves(v) for v in value.values())
-    if isinstance(value, list):
-        return sum(leaves(v) for v in value)
-    return 1
 
 
 def is_there(record, path):
@@ -28,20 +18,19 @@ def is_there(record, path):
     return True
 
 
-def main(paths):
-    record = None
-    for line in sys.stdin:
-        row = json.loads(line)
-        record = row.get("record", record) if isinstance(row, dict) else record
-    while isinstance(record, dict) and isinstance(record.get("record"), dict):
-        record = record["record"]
-    if not isinstance(record, dict):
-        sys.exit("fields.py: no record in what the node answered")
-    for path in paths:
-        print(path, "there" if is_there(record, path) else "withheld")
-    if not paths:
-        print(" ".join(f"{group}:{leaves(value)}" for group, value in record.items()
-                       if isinstance(value, (dict, list))))
+def main(arguments):
+    held = json.load(sys.stdin).get("record")
+    record = held.get("record") if held else None
+    if not isinstance(record, dict) or not arguments:
+        sys.exit("fields.py: no record on standard input, or nothing asked")
+    groups = {name: fields for name, fields in record.items() if name != "type"}
+    if arguments == ["--groups"]:
+        print(", ".join(groups))
+    elif arguments == ["--names"]:
+        print(", ".join(f"{name} ({', '.join(fields)})" for name, fields in groups.items()))
+    else:
+        for path in arguments:
+            print(path, "there" if is_there(record, path) else "withheld")
 
 
 main(sys.argv[1:])
