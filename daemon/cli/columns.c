@@ -28,7 +28,7 @@ static const struct column referral_columns[] = {
 	{.head = "urgency", .key = "urgency"},
 	{.head = "purpose", .key = "purpose", .is_detail = true},
 	{.head = "state", .key = "state"},
-	{.head = "answer", .key = "awaits_us", .cell = CELL_BOOL, .yes = "due", .no = "-"},
+	{.head = "answer", .key = "awaits_us", .cell = CELL_BOOL, .yes = "due", .no = ""},
 	{.head = "delivery", .key = "delivery"},
 	{.head = "refused", .key = "refused", .is_detail = true},
 	{.head = "reply by", .key = "reply_by", .cell = CELL_MOMENT},
@@ -49,7 +49,6 @@ static const struct column preview_columns[] = {
 static const struct column peer_columns[] = {
 	{.head = "peer", .key = "id", .cell = CELL_AGENCY},
 	{.head = "state", .key = "state"},
-	{.head = "address", .key = "address"},
 	{.head = "agreement", .key = "in_force"},
 	{.head = "sent", .key = "sent_k"},
 	{.head = "delivered", .key = "delivered_k"},
@@ -148,7 +147,7 @@ static const struct column history_columns[] = {
 	{.head = "time", .key = "time", .cell = CELL_MOMENT},
 	{.head = "by", .key = "by", .cell = CELL_AGENCY},
 	{.head = "state", .key = "state"},
-	{.head = "opened", .key = "opened", .cell = CELL_BOOL, .no = "-"},
+	{.head = "opened", .key = "opened", .cell = CELL_BOOL, .no = ""},
 	{.head = "refused", .key = "refused"},
 	{.head = "reason", .key = "reason"},
 };

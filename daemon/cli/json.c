@@ -19,12 +19,14 @@ static json_t *json_bytes(const ProtobufCBinaryData *bytes)
 	return json_string(hex);
 }
 
+/* A field "n_..." counts, however it ends. */
 static bool is_moment(const ProtobufCFieldDescriptor *field)
 {
 	size_t n = strlen(field->name);
 	size_t n_suffix = strlen(MOMENT_SUFFIX);
 
 	return field->type == PROTOBUF_C_TYPE_UINT64 && n > n_suffix &&
+	       strncmp(field->name, "n_", 2) != 0 &&
 	       strcmp(field->name + n - n_suffix, MOMENT_SUFFIX) == 0;
 }
 

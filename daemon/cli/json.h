@@ -5,7 +5,7 @@
  *   keys      the .proto's field names, in the order of their numbers
  *   absent    no key; a repeated field is a list, empty or not
  *   enum      its code ("needs-info"); bytes lower-case hex; numbers as numbers
- *   x_us      a moment: key `x`, "2026-11-22T14:03:22.000001Z"
+ *   x_us      a moment: key `x`, "2026-11-22T14:03:22.000001Z" (but n_x_us is a count)
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H

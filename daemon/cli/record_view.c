@@ -10,8 +10,8 @@
 
 #define RECORD_KEY "record"
 #define TYPE_KEY "type"
-#define LABEL_WIDTH 40
 #define INDENT 2
+#define GAP 2
 
 /* The record's encoding as JSON of the schema. */
 static json_t *record_json(enum record_type type, struct view bytes)
@@ -47,18 +47,39 @@ int record_view_json(const struct pb_record_content *content, json_t **ret)
 	return EX_OK;
 }
 
-static enum err print_line(FILE *out, int indent, const char *label, const char *value)
+/* The fields are gone through twice: for the width of the labels, then to print them. */
+struct page {
+	FILE *out; /* NULL: measure */
+	size_t width;
+};
+
+static void print_head(const struct page *page, int indent, const char *label, size_t number)
+{
+	if (!page->out)
+		return;
+	if (number)
+		(void)fprintf(page->out, "%*s%s %zu\n", indent, "", label, number);
+	else
+		(void)fprintf(page->out, "%*s%s\n", indent, "", label);
+}
+
+static enum err print_line(struct page *page, int indent, const char *label, const char *value)
 {
 	CLEANUP(buf_fini) struct buf clean = {0};
-	int width = LABEL_WIDTH - indent;
-	enum err e = terminal_clean(view_str(value), &clean);
+	size_t width = (size_t)indent + strlen(label); /* labels are ASCII */
+	enum err e;
 
+	if (!page->out) {
+		page->width = width > page->width ? width : page->width;
+		return ERR_OK;
+	}
+	e = terminal_clean(view_str(value), &clean);
 	if (!e)
 		e = buf_put_u8(&clean, 0);
 	if (e)
 		return err_trace(e);
-	(void)fprintf(out, "%*s%-*s  %s\n", indent, "", width, label,
-		      (const char *)buf_data(&clean));
+	(void)fprintf(page->out, "%*s%s%*s%s\n", indent, "", label,
+		      (int)(page->width - width) + GAP, "", (const char *)buf_data(&clean));
 	return ERR_OK;
 }
 
@@ -81,7 +102,8 @@ static const char *scalar_text(const struct field *field, const json_t *value, c
 }
 
 /* A date of which any part may be withheld: "2010-03-? (month)". */
-static enum err print_date(FILE *out, int indent, const struct field *field, const json_t *date)
+static enum err print_date(struct page *page, int indent, const struct field *field,
+			   const json_t *date)
 {
 	static const char *const part[] = {"year", "month", "day"};
 	const char *precision = json_string_value(json_object_get(date, "precision"));
@@ -101,24 +123,26 @@ static enum err print_date(FILE *out, int indent, const struct field *field, con
 	}
 	if (precision)
 		(void)snprintf(text + n, sizeof(text) - n, " (%s)", precision);
-	return print_line(out, indent, field->label, text);
+	return print_line(page, indent, field->label, text);
 }
 
-static enum err print_object(FILE *out, int indent, enum record_type type,
+static enum err print_object(struct page *page, int indent, enum record_type type,
 			     const struct field *parent, const json_t *object);
 
-static enum err print_one(FILE *out, int indent, const struct field *field, const json_t *value)
+static enum err print_one(struct page *page, int indent, const struct field *field,
+			  const json_t *value)
 {
 	char room[MOMENT_MAX];
 
 	if (field->is_date)
-		return print_date(out, indent, field, value);
+		return print_date(page, indent, field, value);
 	if (json_is_object(value))
-		return print_object(out, indent, field->record_type, field, value);
-	return print_line(out, indent, field->label, scalar_text(field, value, room));
+		return print_object(page, indent, field->record_type, field, value);
+	return print_line(page, indent, field->label, scalar_text(field, value, room));
 }
 
-static enum err print_list(FILE *out, int indent, const struct field *field, const json_t *list)
+static enum err print_list(struct page *page, int indent, const struct field *field,
+			   const json_t *list)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *value = json_array_get(list, i);
@@ -126,8 +150,8 @@ static enum err print_list(FILE *out, int indent, const struct field *field, con
 		enum err e;
 
 		if (is_object)
-			(void)fprintf(out, "%*s%s %zu\n", indent, "", field->label, i + 1);
-		e = print_one(out, indent + (is_object ? INDENT : 0), field, value);
+			print_head(page, indent, field->label, i + 1);
+		e = print_one(page, indent + (is_object ? INDENT : 0), field, value);
 		if (e)
 			return err_trace(e);
 	}
@@ -135,7 +159,7 @@ static enum err print_list(FILE *out, int indent, const struct field *field, con
 }
 
 /* Labels say what their groups are; only those at the top get a line of their own. */
-static enum err print_object(FILE *out, int indent, enum record_type type,
+static enum err print_object(struct page *page, int indent, enum record_type type,
 			     const struct field *parent, const json_t *object)
 {
 	const struct field *field = NULL;
@@ -148,10 +172,10 @@ static enum err print_object(FILE *out, int indent, enum record_type type,
 		if (!value)
 			continue;
 		if (is_top)
-			(void)fprintf(out, "%s\n", field->label);
+			print_head(page, indent, field->label, 0);
 		e = json_is_array(value)
-			    ? print_list(out, indent, field, value)
-			    : print_one(out, indent + (is_top ? INDENT : 0), field, value);
+			    ? print_list(page, indent, field, value)
+			    : print_one(page, indent + (is_top ? INDENT : 0), field, value);
 		if (e)
 			return err_trace(e);
 	}
@@ -162,12 +186,16 @@ int record_view_print(struct cli *cli, const json_t *content)
 {
 	const json_t *record = json_object_get(content, RECORD_KEY);
 	const char *name = json_string_value(json_object_get(record, TYPE_KEY));
+	struct page page = {.out = NULL};
 	enum record_type type;
+	enum err e;
 
 	if (!name || !record_type_from_name(name, &type))
 		return EX_OK;
 	(void)fputc('\n', cli->out);
-	if (print_object(cli->out, 0, type, NULL, record))
-		return cli_fail(EX_OSERR, "out of memory");
-	return EX_OK;
+	e = print_object(&page, 0, type, NULL, record);
+	page.out = cli->out;
+	if (!e)
+		e = print_object(&page, 0, type, NULL, record);
+	return e ? cli_fail(EX_OSERR, "out of memory") : EX_OK;
 }

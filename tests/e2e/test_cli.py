@@ -1,13 +1,11 @@
 """The `amparo` command: what works without a node, and what it says to one and makes of its answers.
 
-The node is played by this file: a socket that answers what a test gives it. Real nodes are talked to
-in the other files.
+For most tests the node is played by this file: a socket that answers what a test gives it. At the end
+stand the whole way between two real nodes, and what real nodes refuse.
 """
 
 import importlib
 import json
-import os
-import pathlib
 import re
 import shlex
 import socket
@@ -18,16 +16,15 @@ import threading
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("AMPARO_BUILD", ROOT / "build" / "gcc"))
-AMPARO = BUILD / "daemon" / "amparo"
+from conftest import AMPARO, ROOT, wait_for
+
 DEMO = ROOT / "conf" / "demo"
 RECORD_ID = bytes(range(16))
 REFERRAL_ID = bytes(range(100, 132))
 # Of 2026-11-22 14:03 UTC
 TIME_US = 1795356180000001
 
-pytestmark = pytest.mark.skipif(not AMPARO.exists(), reason=f"{AMPARO} is not built")
+pytestmark = pytest.mark.usefixtures("programs")
 
 
 def amparo(*words, code=0, stdin="", socket_path="/nonexistent/socket", env=None):
@@ -576,3 +573,113 @@ def test_text_of_peers_does_not_steer_the_terminal(node):
     assert "R \u200e1 \U0001f600" in node.run("record", "list", answers=[[row, END]])[0]
     for wrong in ("\u202e", "\x1b", "\x9b", "\n"):
         node.run("record", "list", answers=[[record_row(1, local_reference=wrong), END]], code=76)
+
+
+# --- with real nodes -----------------------------------------------------------------------------
+
+AGREEMENT = """
+agreement: Test of two
+parties: [spiffe://one.cz.example/office, spiffe://two.sk.example/office]
+valid: {from: 2020-01-01, until: 2099-12-31}
+purposes: [child-protection]
+rules:
+  - {name: outline, record: VictimRecord, stage: request, fields: [derived], consent: not-required,
+     retention_days: 365, onward: none}
+  - {name: identity, record: VictimRecord, stage: accepted, fields: [identity], consent: required,
+     retention_days: 365, onward: none}
+"""
+
+
+@pytest.fixture
+def agreed(pair, folder):
+    """Two nodes with an agreement in force."""
+    path = folder / "agreement.yaml"
+    path.write_text(AGREEMENT)
+    for node in pair:
+        node.amparo("agreement", "adopt", path)
+    for node in pair:
+        wait_for(lambda n=node: [a["state"] for a in n.json("agreement", "list")] == ["in-force"],
+                 "the agreement in force")
+    return pair
+
+
+def referral_of(node, **wanted):
+    """The node's only referral once it is as wanted."""
+    def look():
+        rows = node.json("referral", "list")
+        return rows and all(rows[0].get(k) == v for k, v in wanted.items()) and rows[0]
+    return wait_for(look, f"a referral with {wanted}")
+
+
+def test_the_whole_way(agreed):
+    one, two = agreed
+    (record,) = one.json("record", "import", DEMO / "victim-1.json", "--tlp", "amber", "--reason", "intake")
+    assert one.json("record", "list") == [record] and two.json("record", "list") == []
+    (shown,) = one.json("record", "show", record["id"][:12], "--reason", "check")
+    given = json.loads((DEMO / "victim-1.json").read_text())
+    assert shown["record"]["identity"]["sex"] == given["identity"]["sex"]
+    assert shown["record"]["derived"]["is_minor"] is True
+
+    send = ["referral", "send", "--record", record["id"][:8], "--to", "two.sk.example/office",
+            "--purpose", "child-protection", "--basis", "consent", "--consent", "guardian",
+            "--consent-scope", "exchange", "--consent-date", "2024-01-01"]
+    preview = one.json(*send, "--preview")
+    at = {row["name"]: row.get("released_at") for row in preview}
+    assert (at["derived.is_minor"], at["identity.sex"]) == ("request", "accepted")
+    assert at["care.arrangement"] is None
+    assert one.json("referral", "list") == []
+
+    (sent,) = one.json(*send, "--desk", "Desk 2", "--message", "Prosíme", "--reply-by", "2099-01-01",
+                       "--urgency", "urgent", "--reason", "asked by the court")
+    arrived = referral_of(two, state="requested")
+    assert arrived["id"] == sent["id"] and arrived["awaits_us"] and arrived["urgency"] == "urgent"
+    assert two.json("status")[0]["n_awaits_us"] == 1
+    (content,) = two.json("referral", "show", sent["id"][:10], "--content", "--reason", "read it")
+    assert content["terms"]["message"] == "Prosíme" and content["terms"]["reply_by"].startswith("2099-01-01T23:59")
+    assert set(content["record"]["record"]) == {"type", "derived"}
+    assert "Prosíme" in two.amparo("referral", "show", sent["id"][:10]).stdout
+
+    (accepted,) = two.json("referral", "accept", sent["id"][:8], "--reason", "ours")
+    assert accepted["state"] == "accepted"
+    assert "not possible" in two.amparo("referral", "decline", sent["id"][:8], code=65).stderr
+    referral_of(one, state="accepted", delivery="opened")
+    wait_for(lambda: two.json("referral", "list")[0]["n_disclosed"] > arrived["n_disclosed"],
+             "the second stage")
+    text = two.amparo("referral", "show", sent["id"], "--content", "--reason", "visit").stdout
+    assert given["identity"]["given_names"][0]["text"] in text
+    assert "asked by the court" not in text
+
+    for node, other in ((one, two), (two, one)):
+        assert node.json("audit", "verify")[0]["ok"]
+        assert node.json("audit", "verify", "--peer", other.id)[0]["ok"]
+        assert node.json("audit", "reconcile", other.name)[0]["ok"]
+    reasons = [row["local"]["reason"] for row in one.json("audit", "list") if "reason" in row.get("local", {})]
+    assert {"intake", "check", "asked by the court"} <= set(reasons)
+
+
+def test_a_revision_and_what_is_not_there(one, tmp_path):
+    one.start()
+    (first,) = one.json("record", "import", DEMO / "victim-2.json")
+    changed = json.loads((DEMO / "victim-2.json").read_text())
+    changed["routing"]["local_reference"] = "SYNTHETIC-2"
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(changed))
+    (second,) = one.json("record", "import", path, "--replaces", first["id"][:8], "--reason", "corrected")
+    assert (second["id"], second["revision"]) == (first["id"], 2)
+    assert second["local_reference"] == "SYNTHETIC-2"
+    one.amparo("record", "show", "00" * 16, "--reason", "r", code=65)
+    one.amparo("referral", "show", "00" * 8, code=65)
+    one.amparo("referral", "accept", "00" * 8, code=65)
+    send = ["referral", "send", "--record", first["id"], "--purpose", "child-protection",
+            "--basis", "public-task", "--to"]
+    one.amparo(*send, "nobody", code=65)
+    one.amparo(*send, "two.sk.example/office", code=65)  # no agreement
+    one.amparo("audit", "verify", "--peer", "two.sk.example/office", code=65)
+    one.amparo("audit", "reconcile", "two.sk.example/office", code=69)
+
+
+def test_status_after_the_node_was_stopped(one):
+    one.start()
+    assert one.json("status")[0]["state"] == "serving"
+    one.stop()
+    assert "is amparod running?" in one.amparo("status", code=69).stderr

@@ -78,7 +78,7 @@ static int set_up(void **state)
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 
 	assert_non_null(n);
-	(void)snprintf(n->folder, sizeof(n->folder), "/tmp/amparo-api-XXXXXX");
+	(void)snprintf(n->folder, sizeof(n->folder), "/tmp/client-test-XXXXXX");
 	assert_non_null(mkdtemp(n->folder));
 	(void)snprintf(n->path, sizeof(n->path), "%s/s", n->folder);
 	memcpy(at.sun_path, n->path, sizeof(n->path));

@@ -98,6 +98,18 @@ static void every_row_of_the_api(void **state)
 	}
 }
 
+/* Both end in _us, one is a time. */
+static void counts_are_no_times(void **state)
+{
+	struct pb_status_row row = PB_STATUS_ROW_INIT;
+	(void)state;
+
+	row.has_started_us = true;
+	row.has_n_awaits_us = true;
+	row.n_awaits_us = 3;
+	expect(&row, "{\"started\":\"1970-01-01T00:00:00.000000Z\",\"n_awaits_us\":3}");
+}
+
 static void text_that_is_no_text(void **state)
 {
 	struct pb_record_row row = PB_RECORD_ROW_INIT;
@@ -126,7 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_value),	cmocka_unit_test(lists_are_always_there),
 		cmocka_unit_test(every_row_of_the_api), cmocka_unit_test(text_that_is_no_text),
-		cmocka_unit_test(looking_up),
+		cmocka_unit_test(looking_up),		cmocka_unit_test(counts_are_no_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
