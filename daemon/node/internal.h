@@ -6,7 +6,7 @@
  *   node.c      open, close, the turn
  *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
  *   peers.c     peers, dialling, back-off, incidents        session.c  Hello, which session stays
- *   inbox.c     a batch that came                           items.c    what its items do
+ *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
  *   agreements.c  which agreement is in force               records.c  own records, opened slices
  *   request*.c  the local API, a file a noun                verify.c   the ledger verified in steps
