@@ -3,9 +3,10 @@
  * What the files of this folder share: the node, its peers and sessions, and the calls between
  * them. Nobody outside includes it.
  *
- *   node.c      open, close, the turn
+ *   node.c      the queues and the turn                     open.c     init, open, close
  *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
- *   peers.c     peers, dialling, back-off, incidents        session.c  Hello, which session stays
+ *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
+ *   hello.c     Hello, pins, which of two sessions stays
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
  *   agreements.c  which agreement is in force               records.c  own records, opened slices
@@ -216,6 +217,7 @@ struct node {
 };
 
 /* --- node.c: outputs wait for the commit --- */
+void node_queues_free(struct node *n);
 
 /** Begin the turn's transaction; once a turn, further calls do nothing. */
 enum err node_write(struct node *n) WARN_UNUSED;
@@ -327,7 +329,7 @@ void peer_failed(struct node *n, struct peer *p);
 enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view a,
 		   struct view b) WARN_UNUSED;
 
-/* --- session.c --- */
+/* --- session.c, hello.c --- */
 
 /** The gate has a session. */
 enum err session_opened(struct node *n, const struct input *in) WARN_UNUSED;
@@ -342,7 +344,10 @@ struct session *session_find(struct node *n, uint64_t number);
 enum err session_frame(struct node *n, struct session *s, struct view frame) WARN_UNUSED;
 
 /** Say our Hello, once. */
+/** Our Hello, when it was not sent yet. */
 enum err session_hello_due(struct node *n, struct session *s) WARN_UNUSED;
+/** The peer's Hello. */
+enum err session_hello(struct node *n, struct session *s, const struct pb_hello *m) WARN_UNUSED;
 
 /** Bye, then close. @p retry_after_s 0: not said */
 enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code,

@@ -1,0 +1,267 @@
+/* Hello: ours, the peer's, and what follows from it: the pin, whether a checkpoint contradicts what
+ * is held, which of two sessions stays. */
+#include <string.h>
+
+#include "base/log.h"
+#include "node/internal.h"
+
+/* Newest checkpoints held of agencies that share an agreement with us and this peer. */
+static size_t collect_seen(struct node *n, const struct peer *to, struct view *ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_peer && count < HELLO_SEEN_MAX; i++) {
+		struct peer *other = &n->peer[i];
+
+		if (other == to || !other->held_note.n)
+			continue;
+		for (const struct cached_agreement *a = n->agreements; a; a = a->next) {
+			if (agreement_has_party(a->agreement, &to->row.agency) &&
+			    agreement_has_party(a->agreement, &other->row.agency)) {
+				ret[count++] = buf_view(&other->held_note);
+				break;
+			}
+		}
+	}
+	return count;
+}
+
+enum err session_hello_due(struct node *n, struct session *s)
+{
+	struct view seen[HELLO_SEEN_MAX];
+	struct peer *p = s->peer;
+	struct output *o;
+	enum err e;
+
+	if (s->hello_sent || s->closing)
+		return ERR_OK;
+	struct hello_terms terms = {
+		.role = s->role,
+		.exporter = s->exporter,
+		.id = &n->agency,
+		.origin = &n->origin,
+		.seal_chain = n->seal_chain,
+		.my_checkpoint = buf_view(&n->note),
+		.your_checkpoint = buf_view(&p->held_note),
+		.received = {.k = p->row.received_k, .head = p->row.received_head},
+		.schema_version = FIELD_SCHEMA_VERSION,
+		.seen = seen,
+		.n_seen = collect_seen(n, p, seen),
+	};
+
+	e = output_new(n, OUTPUT_SEND, s->number, &o);
+	if (!e)
+		e = hello_make(&terms, n->seal_key, &o->data);
+	if (e)
+		return err_trace(e);
+	s->hello_sent = true;
+	s->said_ms = n->port.mono_ms(n->port.ctx);
+	return ERR_OK;
+}
+
+static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, const struct hello *h)
+{
+	struct append entry = {.kind = PB(ENTRY_KIND, CONFIG),
+			       .detail = "seal key of a peer pinned"};
+	char fingerprint[HEX_LEN(DIGEST_BYTES)];
+	struct chain_head start = chain_start(h->origin.text, &n->agency);
+	struct digest digest = verify_key_fingerprint(h->key);
+	struct appended done;
+	struct buf chain = {0};
+	enum err e;
+
+	memcpy(p->row.origin, h->origin.text, sizeof(h->origin.text));
+	verify_key_raw(h->key, p->row.seal_key);
+	p->row.pinned = true;
+	p->row.pinned_us = ledger_time_us(n);
+	p->row.received_head = start.head;
+	p->dirty = true;
+	e = verify_key_new(view_of(p->row.seal_key, sizeof(p->row.seal_key)), &p->key);
+	for (size_t i = 0; !e && i < m->n_seal_chain; i++)
+		e = buf_put(&chain, m->seal_chain[i].data, m->seal_chain[i].len);
+	if (!e)
+		e = node_write(n);
+	if (!e)
+		e = peer_chain_put(n->store, p->row.id, buf_view(&chain), p->row.pinned_us);
+	if (!e)
+		e = ledger_append(n, &entry, &done);
+	buf_fini(&chain);
+	if (e)
+		return err_trace(e);
+	hex_encode(view_digest(&digest), fingerprint);
+	log_line(LOG_NOTICE,
+		 "first contact: seal key pinned; compare the fingerprint with the agency by "
+		 "another "
+		 "way peer=%s fingerprint=%s",
+		 p->row.agency.text, fingerprint);
+	return ERR_OK;
+}
+
+/* Of two sessions with one peer: from one dialler the newer, else the one that the bytewise smaller
+ * id dialled. Returns the one to end, or NULL. */
+static struct session *loser(const struct node *n, struct session *older, struct session *newer)
+{
+	const bool we_are_smaller = agency_id_cmp(&n->agency, &newer->peer->row.agency) < 0;
+
+	if (!older || older == newer)
+		return NULL;
+	if (older->role == newer->role)
+		return older;
+	return (newer->role == TLS_DIALLER) == we_are_smaller ? older : newer;
+}
+
+/* What the peer holds of us against our own tree. */
+static enum err check_yours(struct node *n, const struct hello *h, bool *ret_ok)
+{
+	struct digest root;
+	enum err e;
+
+	*ret_ok = true;
+	if (!h->has_yours)
+		return ERR_OK;
+	if (h->yours.size <= n->tree.size) {
+		e = ledger_root_at(n, h->yours.size, &root);
+		if (e)
+			return err_trace(e);
+		if (digest_eq(&root, &h->yours.root))
+			return ERR_OK;
+	}
+	*ret_ok = false;
+	if (!n->hold) {
+		n->hold = "a peer holds a checkpoint of ours that this ledger does not contain: it "
+			  "was "
+			  "rolled back or forked";
+		log_line(LOG_ERR,
+			 "nothing is signed: a peer holds a checkpoint of ours that our ledger "
+			 "contradicts held_size=%llu our_size=%llu",
+			 (unsigned long long)h->yours.size, (unsigned long long)n->tree.size);
+	}
+	return ERR_OK;
+}
+
+/* A checkpoint of a third agency that contradicts the one that we hold: a split view. */
+static enum err check_seen(struct node *n, const struct pb_hello *m)
+{
+	for (size_t i = 0; i < m->n_seen; i++) {
+		struct view note = message_bytes(1, m->seen[i]);
+		struct checkpoint theirs, ours;
+		struct peer *p = NULL;
+		enum err e;
+
+		if (checkpoint_read(note, NULL, NULL, &theirs))
+			continue; /* unsigned claims change nothing */
+		for (size_t j = 0; j < n->n_peer && !p; j++)
+			if (n->peer[j].row.pinned &&
+			    strcmp(n->peer[j].row.origin, theirs.origin.text) == 0)
+				p = &n->peer[j];
+		if (!p || p->row.stopped || p->row.held_size != theirs.size ||
+		    checkpoint_read(note, p->row.origin, p->key, &theirs))
+			continue;
+		ours = theirs;
+		ours.root = p->row.held_root;
+		if (!checkpoints_contradict(&theirs, &ours))
+			continue;
+		e = peer_stop(n, p, "split view seen by a third agency", buf_view(&p->held_note),
+			      note);
+		if (!e && p->live)
+			e = session_end(n, p->live, PB(BYE_CODE, STOPPED), 0);
+		if (e)
+			return err_trace(e);
+	}
+	return ERR_OK;
+}
+
+static void begin_sending(struct node *n, struct session *s, const struct hello *h)
+{
+	s->schema_version = h->schema_version;
+	s->sent_size = h->has_yours ? h->yours.size : 0;
+	s->sent_k = h->received.k;
+	s->sent_hour = n->port.utc_us(n->port.ctx) / HOUR_US;
+}
+
+static enum err hello_accepted(struct node *n, struct session *s, const struct pb_hello *m,
+			       const struct hello *h)
+{
+	struct peer *p = s->peer;
+	struct session *ended;
+	struct digest head;
+	bool ours_stands;
+	enum err e;
+
+	if (!p->row.pinned && !n->hold) {
+		e = pin(n, p, m, h);
+		if (e)
+			return err_trace(e);
+	}
+	if (p->row.held_size && h->my_checkpoint.size == p->row.held_size &&
+	    !digest_eq(&h->my_checkpoint.root, &p->row.held_root)) {
+		e = peer_stop(n, p, "checkpoint in Hello contradicts the one held",
+			      buf_view(&p->held_note), h->my_note);
+		return e ? err_trace(e) : session_end(n, s, PB(BYE_CODE, STOPPED), 0);
+	}
+	e = check_yours(n, h, &ours_stands);
+	if (!e && ours_stands)
+		e = check_seen(n, m);
+	if (e)
+		return err_trace(e);
+	if (!ours_stands || !p->row.pinned)
+		return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
+	err_clear();
+	if (ledger_head_at(n, p, h->received.k, &head) ||
+	    (h->received.k && !digest_eq(&head, &h->received.head))) {
+		e = err_new(ERR_CHAIN, "its cursor does not lie on our chain");
+		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "Hello is not acceptable");
+	}
+	s->hello_seen = true;
+	begin_sending(n, s, h);
+	ended = loser(n, p->live, s);
+	if (ended) {
+		p->live = ended == s ? p->live : NULL;
+		e = session_end(n, ended, PB(BYE_CODE, OLDER_SESSION), 0);
+		if (e || ended == s)
+			return e ? err_trace(e) : ERR_OK;
+	}
+	p->live = s;
+	p->n_failures = p->n_faults = 0;
+	p->row.last_contact_us = n->port.utc_us(n->port.ctx);
+	p->row.last_error[0] = '\0';
+	p->dirty = true;
+	log_line(LOG_INFO, "connected peer=%s session=%llu role=%s", p->row.agency.text,
+		 (unsigned long long)s->number, s->role == TLS_DIALLER ? "dialler" : "listener");
+	return ERR_OK;
+}
+
+enum err session_hello(struct node *n, struct session *s, const struct pb_hello *m)
+{
+	struct peer *p = s->peer;
+	struct hello_expected expected = {
+		.role = s->role == TLS_DIALLER ? TLS_LISTENER : TLS_DIALLER,
+		.exporter = s->exporter,
+		.id = &p->row.agency,
+		.trust = n->trust,
+		.utc_s = (int64_t)(n->port.utc_us(n->port.ctx) / 1000000),
+		.pinned_key = p->row.pinned ? p->key : NULL,
+		.pinned_origin = p->row.origin,
+		.our_origin = &n->origin,
+		.our_key = seal_key_public(n->seal_key),
+	};
+	struct hello h;
+	enum err e;
+
+	err_clear();
+	e = hello_check(m, &expected, &h);
+	if (e == ERR_DENIED)
+		log_line(LOG_ERR,
+			 "a peer shows another seal key or ledger than the pinned one: nothing is "
+			 "exchanged until the operator has compared fingerprints peer=%s",
+			 p->row.agency.text);
+	if (e == ERR_NOMEM || e == ERR_CRYPTO)
+		return err_trace(e);
+	if (e)
+		return session_fault(
+			n, s, e == ERR_VERSION ? PB(BYE_CODE, VERSION) : PB(BYE_CODE, IDENTITY),
+			"Hello is not acceptable");
+	e = hello_accepted(n, s, m, &h);
+	hello_fini(&h);
+	return e;
+}

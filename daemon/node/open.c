@@ -1,0 +1,265 @@
+/* Making, opening and closing a node: whose database it is, whether it is whole, and whether it
+ * stands where it was signed last. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/internal.h"
+
+static enum err meta_text(struct node *n, const char *name, char *ret, size_t n_ret)
+{
+	struct buf value = {0};
+	enum err e = store_meta_get(n->store, name, &value);
+
+	if (!e && (value.n >= n_ret || !buf_copy(&value, ret, value.n)))
+		e = err_new(ERR_STORAGE, "meta value is empty or too long");
+	if (!e)
+		ret[value.n] = '\0';
+	buf_fini(&value);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* The database belongs to this agency, this node key and this seal key. */
+static enum err check_identity(struct node *n)
+{
+	char agency[AGENCY_ID_MAX + 1];
+	uint8_t id[STORE_ID_BYTES];
+	struct buf canary = {0}, plain = {0};
+	enum err e;
+
+	e = meta_text(n, "agency", agency, sizeof(agency));
+	if (!e)
+		e = meta_text(n, "origin", n->origin.text, sizeof(n->origin.text));
+	if (e)
+		return err_trace(e);
+	if (strcmp(agency, n->agency.text) != 0)
+		return err_new(ERR_CONFIG, "the database belongs to another agency");
+	e = store_meta_get(n->store, "canary", &canary);
+	if (!e && !buf_copy(&canary, id, sizeof(id)))
+		e = err_new(ERR_STORAGE, "canary");
+	if (!e) {
+		e = blob_load(n, BLOB_REASON, id, &plain);
+		if (e == ERR_DECRYPT)
+			e = err_new(ERR_CONFIG, "the node key does not fit the database");
+	}
+	buf_fini(&canary);
+	buf_fini(&plain);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* Entry bytes of the unfinished tile against their leaf hashes, then the root against the
+ * signature. */
+static enum err check_newest(struct node *n)
+{
+	const uint64_t first = n->tree.size / TILE_WIDTH * TILE_WIDTH;
+	struct checkpoint c;
+	struct digest root;
+	enum err e;
+
+	for (uint64_t i = first; i < n->tree.size; i++) {
+		struct entry_row row;
+		struct entry entry;
+		struct digest leaf;
+
+		e = entry_get(n->store, i, &row);
+		if (e)
+			return err_trace(e);
+		leaf = merkle_leaf(row.entry);
+		if (!digest_eq(&leaf, &row.leaf) || entry_decode(row.entry, &entry))
+			return err_new(ERR_STORAGE, "entry %llu is damaged", (unsigned long long)i);
+		n->last_time_us = entry.time_us;
+	}
+	e = own_checkpoint_get(n->store, &n->signed_size, &n->note);
+	if (!e)
+		e = checkpoint_read(buf_view(&n->note), n->origin.text,
+				    seal_key_public(n->seal_key), &c);
+	if (e == ERR_SIGNATURE)
+		return err_new(ERR_CONFIG, "the seal key does not fit the ledger's checkpoint");
+	if (e)
+		return err_trace(e);
+	root = tree_root(&n->tree);
+	if (c.size != n->tree.size || !digest_eq(&c.root, &root))
+		return err_new(ERR_STORAGE, "the ledger does not fit its newest checkpoint");
+	return ERR_OK;
+}
+
+static enum err load_last_time(struct node *n)
+{
+	struct entry_row row;
+	struct entry entry;
+	enum err e;
+
+	if (n->tree.size == 0)
+		return ERR_OK;
+	e = entry_get(n->store, n->tree.size - 1, &row);
+	if (!e)
+		e = entry_decode(row.entry, &entry);
+	if (e)
+		return err_new(ERR_STORAGE, "the newest entry is damaged");
+	n->last_time_us = entry.time_us;
+	return ERR_OK;
+}
+
+/* The database against the checkpoints kept outside of it. */
+static void check_last_signed(struct node *n, const struct node_options *options)
+{
+	struct checkpoint c;
+	const struct verify_key *key = seal_key_public(n->seal_key);
+
+	if (view_eq(options->last_signed_newest, buf_view(&n->note)) ||
+	    view_eq(options->last_signed_previous, buf_view(&n->note)))
+		return; /* the latter: an interrupted commit, of which nothing had left */
+	if (options->last_signed_newest.n == 0) {
+		n->hold = "the last-signed file is missing or empty: nobody can tell whether the "
+			  "database was rolled back";
+	} else if (checkpoint_read(options->last_signed_newest, n->origin.text, key, &c)) {
+		n->hold = "the last-signed file is damaged or of another ledger";
+	} else if (c.size > n->signed_size) {
+		n->hold = "the database stands behind what was signed: an old backup was restored";
+	} else {
+		log_line(LOG_WARN, "last-signed stands behind the database, and is written again");
+		return;
+	}
+	log_line(LOG_ERR, "nothing is signed: %s", n->hold);
+}
+
+static enum err append_start(struct node *n)
+{
+	struct append entry = {.kind = PB(ENTRY_KIND, START), .detail = "amparod " AMPARO_VERSION};
+	struct appended done;
+
+	if (n->hold)
+		return ERR_OK;
+	return ledger_append(n, &entry, &done);
+}
+
+static enum err node_new(const struct node_options *options, struct node **ret)
+{
+	CLEANUP(node_closep) struct node *n = calloc(1, sizeof(*n));
+	enum err e;
+
+	if (!n)
+		return err_new(ERR_NOMEM, "node");
+	n->agency = options->agency;
+	n->port = options->port;
+	n->seal_key = options->seal_key;
+	n->seal_chain = options->seal_chain;
+	n->trust = options->trust;
+	n->input_end = &n->input;
+	n->output_end = &n->output;
+	n->started_us = n->port.utc_us(n->port.ctx);
+	e = box_keeper_new(options->node_key, &n->keeper);
+	if (e)
+		return err_trace(e);
+	*ret = TAKE(n);
+	return ERR_OK;
+}
+
+static enum err fill_new_database(struct node *n)
+{
+	uint8_t canary[STORE_ID_BYTES];
+	enum err e;
+
+	origin_make(&n->origin, &n->agency, n->started_us / 1000000);
+	e = tree_load(&n->tree, n->store, 0);
+	if (!e)
+		e = store_meta_put(n->store, "agency", view_str(n->agency.text));
+	if (!e)
+		e = store_meta_put(n->store, "origin", view_str(n->origin.text));
+	if (!e)
+		e = blob_store(n, BLOB_REASON, view_str("amparo"), view_of(NULL, 0), canary);
+	if (!e)
+		e = store_meta_put(n->store, "canary", view_of(canary, sizeof(canary)));
+	if (!e)
+		e = append_start(n);
+	return e ? err_trace(e) : ledger_sign(n);
+}
+
+enum err node_init(const struct node_options *options)
+{
+	struct store_options file = {
+		.path = options->database, .create = true, .vfs = options->vfs};
+	CLEANUP(node_closep) struct node *n = NULL;
+	enum err e;
+
+	e = node_new(options, &n);
+	if (!e)
+		e = store_open(&file, &n->store);
+	if (!e)
+		e = node_write(n);
+	if (!e)
+		e = fill_new_database(n);
+	if (!e)
+		e = store_commit(n->store);
+	if (!e)
+		n->in_transaction = false;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err commit_start(struct node *n)
+{
+	enum err e = append_start(n);
+
+	if (!e && !n->hold)
+		e = ledger_sign(n);
+	if (!e)
+		e = peers_save(n);
+	if (!e && n->in_transaction)
+		e = store_commit(n->store);
+	n->in_transaction = false;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err node_open(const struct node_options *options, struct node **ret)
+{
+	struct store_options file = {.path = options->database, .vfs = options->vfs};
+	CLEANUP(node_closep) struct node *n = NULL;
+	uint64_t size;
+	enum err e;
+
+	e = node_new(options, &n);
+	if (!e)
+		e = store_open(&file, &n->store);
+	if (!e)
+		e = check_identity(n);
+	if (!e)
+		e = entry_count(n->store, &size);
+	if (!e)
+		e = tree_load(&n->tree, n->store, size);
+	if (!e)
+		e = load_last_time(n);
+	if (!e)
+		e = check_newest(n);
+	if (e)
+		return err_trace(e);
+	check_last_signed(n, options);
+	clock_check(n);
+	e = peers_load(n, options);
+	if (!e)
+		e = commit_start(n);
+	if (!e)
+		e = verify_start(n, NULL, 0, NULL);
+	if (e)
+		return err_trace(e);
+	*ret = TAKE(n);
+	return ERR_OK;
+}
+
+void node_close(struct node *n)
+{
+	if (!n)
+		return;
+	if (n->in_transaction)
+		store_rollback(n->store);
+	node_queues_free(n);
+	sessions_free(n);
+	jobs_forget(n, 0);
+	own_record_close(n);
+	agreements_free(n);
+	peers_free(n);
+	buf_fini(&n->note);
+	buf_fini(&n->note_before);
+	store_close(n->store);
+	box_keeper_free(n->keeper);
+	free(n);
+}
