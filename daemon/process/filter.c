@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/own.h"
 
+#ifndef AMPARO_SANITIZED
 static const struct filter_rule common[] = {
 	/* the descriptors that it has */
 	{.call = SYS_read},
@@ -54,14 +55,14 @@ static const struct filter_rule common[] = {
 	{.call = SYS_exit},
 	{.call = SYS_exit_group},
 };
+#endif
 
 #ifdef AMPARO_SANITIZED
 
 enum err filter_install(const struct filter_rule *rule, size_t n)
 {
 	(void)rule;
-	log_line(LOG_WARN, "built with sanitizers: no seccomp filter calls=%zu",
-		 ARRAY_LEN(common) + n);
+	log_line(LOG_WARN, "built with sanitizers: no seccomp filter calls=%zu", n);
 	return ERR_OK;
 }
 
