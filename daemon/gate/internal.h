@@ -134,6 +134,7 @@ void gate_stop(struct gate *g);
 /** Take over a listening socket. */
 enum err gate_listen(struct gate *g, int fd) WARN_UNUSED;
 
+/** Close them all. */
 void gate_listen_close(struct gate *g);
 
 /** The timer's: listen again after a rest. */

@@ -22,6 +22,7 @@ struct listeners {
 enum err listeners_open(const struct config *c, struct listeners *ret,
 			struct config_problem *problem) WARN_UNUSED;
 
+/** Close them all. */
 void listeners_close(struct listeners *l);
 
 #endif

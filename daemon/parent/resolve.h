@@ -20,12 +20,13 @@ typedef void (*resolve_fn)(void *ctx, const struct agency_id *peer, ProtobufCBin
 
 struct resolver;
 
+/** @param fn  called with @p ctx. Owner: caller frees with resolver_free(). */
 enum err resolver_new(struct loop *loop, resolve_fn fn, void *ctx,
 		      struct resolver **ret) WARN_UNUSED;
 void resolver_free(struct resolver *r);
 DEFINE_FREEP(struct resolver, resolver_free)
 
-/** Find the addresses of a peer; an address in numbers is known at once, within this call. */
+/** Find the addresses of a peer; one in numbers is known at once, within this call. */
 void resolve_begin(struct resolver *r, const struct config_peer *peer);
 
 #endif
