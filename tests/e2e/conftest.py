@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -19,6 +20,7 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/peer"))   # amparo_peer
 BUILD = pathlib.Path(os.environ.get("AMPARO_BUILD", ROOT / "build/gcc"))
 AMPARO = BUILD / "daemon/amparo"
 AMPAROD = BUILD / "daemon/amparod"

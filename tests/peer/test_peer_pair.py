@@ -97,7 +97,7 @@ def test_a_referral_in_two_stages(pair):
     pair.settle()
     assert pair.z.has_agreed(agreed) and pair.s.has_agreed(agreed)
 
-    sent, ours = pair.z.refer(a_child(), agreed, PURPOSE)
+    sent, ours = pair.z.refer(pair.z.seal(a_child()), agreed, PURPOSE)
     pair.settle()
     assert pair.z.outcome(sent) is None
     theirs, = pair.s.cases
@@ -117,7 +117,7 @@ def test_a_surplus_field_is_refused(pair):
     for peer in (pair.z, pair.s):
         peer.adopt(agreed)
     pair.settle()
-    sent, _ = pair.z.refer(a_child(), agreed, PURPOSE, surplus=("views.wants",))
+    sent, _ = pair.z.refer(pair.z.seal(a_child()), agreed, PURPOSE, surplus=("views.wants",))
     pair.settle()
     assert pair.z.outcome(sent) == (pb.EXCEPTION_STATUS_REFUSED, pb.REFUSAL_REASON_SURPLUS_FIELD)
     assert pair.s.cases == []

@@ -279,7 +279,7 @@ def test_record_is_cut_opened_and_joined():
     child.identity.given_names.add(text="Anna", seq=2)
     child.identity.date_of_birth.year = 2012
     z = ledger.Ledger(W["id_z"], KEY)
-    sealed = record.seal(z, child)
+    sealed = record.seal(z, record.cut(child), child.DESCRIPTOR)
     manifest = record.read_manifest(sealed.manifest)
     record.verify_seal(sealed.seal, sealed.digest, W["id_z"], PUBLIC)
     with pytest.raises(record.BadSeal):

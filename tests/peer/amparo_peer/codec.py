@@ -179,7 +179,7 @@ def decode(kind: type[M], data: bytes) -> M:
 
 
 def encode(message: Message) -> bytes:
-    """The canonical form. The library writes it by itself when nothing unknown is in the message."""
+    """The canonical form: what the library writes when nothing unknown is in the message."""
     return message.SerializeToString(deterministic=True)
 
 

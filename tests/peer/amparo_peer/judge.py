@@ -78,7 +78,8 @@ class Books:
     our_adoptions: list[tuple[int, bytes, bool]] = field(default_factory=list)
     their_adoptions: list[tuple[int, bytes, bool]] = field(default_factory=list)
     delivered_k: int = 0
-    exceptions: dict[int, tuple[int, int]] = field(default_factory=dict)   # k: status, reason
+    # what receipts made exceptions of, by k: status, reason
+    exceptions: dict[int, tuple[int, int | None]] = field(default_factory=dict)
 
     def is_in_force(self, digest: bytes, k: int, seen_k: int) -> bool:
         """PROTOCOL.md 11, for the other side's entry at k."""
@@ -242,7 +243,8 @@ class Books:
         if not holds:
             raise Refused(pb.REFUSAL_REASON_FALSE_STATEMENT)
         self.delivered_k = body.to_k
-        self.exceptions.update({e.k: (e.status, e.reason) for e in body.exceptions})
+        self.exceptions.update({e.k: (e.status, e.reason if e.HasField("reason") else None)
+                                for e in body.exceptions})
 
 
 def has_consent(terms: Message) -> bool:

@@ -96,14 +96,14 @@ class Ledger:
         """version, nonce, time_us, kind and local_digest stand in every entry (2.2)."""
         return {1: 1, 2: os.urandom(32), 3: self._now_us(), 4: kind, 13: os.urandom(32)}
 
-    def _commit(self, entry: bytes) -> tuple[int, bytes]:
+    def commit(self, entry: bytes) -> tuple[int, bytes]:
         self.leaves.append(merkle.leaf_hash(entry))
         return len(self.leaves) - 1, self.leaves[-1]
 
     def append_local(self, kind: int, manifest_digest: bytes | None = None) -> Written:
         """An unaddressed entry; a SEAL carries the manifest's digest."""
         entry = codec.fields({**self._common(kind), 8: manifest_digest})
-        index, leaf = self._commit(entry)
+        index, leaf = self.commit(entry)
         return Written(index, kind, entry, leaf)
 
     def append(self, peer: str, kind: int, body: bytes, *, seen_k: int,
@@ -118,7 +118,7 @@ class Ledger:
                   8: body_digest(salt, body), 9: agreement, 10: purpose, 11: answers, 12: seen_k,
                   **(lie or {})}
         entry = codec.fields(values)
-        index, leaf = self._commit(entry)
+        index, leaf = self.commit(entry)
         made = Written(index, kind, entry, leaf, k, body, salt, openings)
         chain.heads.append(head_next(chain.heads[-1], k, leaf))
         chain.written.append(made)

@@ -17,13 +17,12 @@ from .agreement import Agreement, Answer
 from .codec import pb
 from .judge import ACCEPTED, Absent, Books, Case, Refused, has_consent
 from .ledger import Ledger, Opening, Written
-from .session import (BadIdentity, Identity, Session, SessionEnded, Trust, hello_signed,
-                      sign_hello, verify_hello)
+from .session import (BadIdentity, Identity, Session, SessionEnded, Trust, sign_hello,
+                      verify_hello)
 
 VERSION = SCHEMA = 1
 OTHER_ROLE = {1: 2, 2: 1}
-
-__all__ = ["Link", "Peer", "SessionEnded", "hello_signed"]
+LOOK_S = 0.05   # how often pump() looks at its condition while nothing comes
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Peer:
         """Referrals between the two, in the order they came about."""
         return list(self.books.cases.values()) if self.books else []
 
-    def outcome(self, written: Written) -> tuple[int, int] | None:
+    def outcome(self, written: Written) -> tuple[int, int | None] | None:
         """(status, reason) of the exception that a receipt makes of an entry of ours."""
         assert self.books and self.books.delivered_k >= written.k
         return self.books.exceptions.get(written.k)
@@ -80,7 +79,11 @@ class Peer:
         return Session.dial(address, self.identity, self.trust, self.other)
 
     def accept(self, listener: socket.socket, timeout: float) -> Link:
-        return self.greet(Session.accept(listener, self.identity, self.trust, self.other, timeout))
+        return self.greet(self.take(listener, timeout))
+
+    def take(self, listener: socket.socket, timeout: float) -> Session:
+        """TLS alone, as listener; greet() goes on."""
+        return Session.accept(listener, self.identity, self.trust, self.other, timeout)
 
     def hello(self, session: Session) -> Message:
         hello = pb.Hello(version_min=VERSION, version_max=VERSION, id=self.identity.agency,
@@ -159,8 +162,12 @@ class Peer:
         deadline = time.monotonic() + timeout
         self.send_due(link)
         while not until():
-            self.handle(link, link.session.receive(max(0.0, deadline - time.monotonic())))
-            self.send_due(link)
+            try:
+                self.handle(link, link.session.receive(LOOK_S))
+                self.send_due(link)
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
 
     def pump_until_end(self, link: Link, timeout: float = 20) -> SessionEnded:
         """Take frames until the other side ends the session; how it did."""
@@ -271,6 +278,10 @@ class Peer:
                                   agreement=agreement, purpose=purpose, answers=answers,
                                   openings=openings, lie=lie)
 
+    def seal(self, child: Message) -> record.Sealed:
+        """Seal a record of ours."""
+        return record.seal(self.ledger, record.cut(child), child.DESCRIPTOR)
+
     def adopt(self, agreement: Agreement) -> Written:
         assert self.books
         self.agreements[agreement.digest] = agreement
@@ -284,20 +295,23 @@ class Peer:
         assert self.books
         return self.books.is_in_force(agreement.digest, self.received_k + 1, self.delivered_k)
 
-    def refer(self, child: Message, agreement: Agreement, purpose: int, *,
-              surplus: tuple[str, ...] = ()) -> tuple[Written, Case]:
-        """Seal a record and send a referral with what the agreement allows at request, and with
-        the units `surplus`, which a test knows that it does not."""
+    def refer(self, sealed: record.Sealed, agreement: Agreement, purpose: int, *,
+              surplus: tuple[str, ...] = (),
+              spoil: Callable[[Message, list[Opening]], None] = lambda *_: None
+              ) -> tuple[Written, Case]:
+        """A referral with what the agreement allows at request, and with the units `surplus`, which
+        a test knows that it does not; `spoil` may change terms and openings at the end."""
         assert self.books
         terms = pb.Referral(type=pb.REFERRAL_TYPE_TRACING, urgency=pb.URGENCY_URGENT,
                             responsibility=pb.RESPONSIBILITY_REFERRAL,
                             basis=pb.LEGAL_BASIS_PUBLIC_TASK, message="Prosíme o pomoc.")
-        sealed = record.seal(self.ledger, child)
         allowed = self._allowed(agreement, purpose, "request", terms)
-        disclosure, openings = sealed.disclose(lambda path: allowed(path) or path in surplus)
+        disclosure, chosen = sealed.disclose(lambda path: allowed(path) or path in surplus)
         terms.record.CopyFrom(disclosure)
+        openings = list(chosen)
+        spoil(terms, openings)
         written = self.write(pb.ENTRY_KIND_REFERRAL, terms, agreement=agreement.digest,
-                             purpose=purpose, openings=openings)
+                             purpose=purpose, openings=tuple(openings))
         case = Case(written.leaf, True, purpose, terms, sealed=sealed, digest=sealed.digest)
         self.books.cases[case.leaf] = case
         return written, case

@@ -130,16 +130,16 @@ class Sealed:
         return disclosure, tuple(self.units[c][1] for c in opened)
 
 
-def seal(ledger: Ledger, record: Message) -> Sealed:
-    """Seal the first revision of a record: a SEAL entry in our ledger, proven in its newest
-    checkpoint."""
+def seal(ledger: Ledger, cuts: Iterable[Unit], record: Descriptor) -> Sealed:
+    """Seal the first revision of a record, cut into its units: a SEAL entry in our ledger, proven
+    in its newest checkpoint."""
     units = {}
-    for unit in cut(record):
+    for unit in cuts:
         opening = Opening(os.urandom(32), unit.slice)
         units[commitment(opening)] = (unit, opening)
     count = next(n for n in COUNTS if n >= len(units))
     decoys = [os.urandom(32) for _ in range(count - len(units))]
-    kind = next(n for n, t in RECORD_TYPES.items() if t.DESCRIPTOR is record.DESCRIPTOR)
+    kind = next(n for n, t in RECORD_TYPES.items() if t.DESCRIPTOR is record)
     entry_time = ledger.time_us or 1
     manifest = codec.encode(pb.Manifest(
         record_id=os.urandom(16), revision=1, record_type=kind, schema_version=1,

@@ -206,12 +206,6 @@ class Session:
             except SSL.Error as e:   # ZeroReturnError is close_notify
                 raise SessionEnded(f"closed: {e}") from e
 
-    def _take(self, n: int, deadline: float) -> bytes:
-        self._need(n, deadline)
-        data = bytes(self._received[:n])
-        del self._received[:n]
-        return data
-
     def send_raw(self, data: bytes) -> None:
         """Any bytes into the TLS stream."""
         try:
@@ -228,12 +222,17 @@ class Session:
         self.send_raw(len(data).to_bytes(4, "big") + data)
 
     def receive(self, timeout: float) -> Message:
-        """The next frame; TimeoutError when none is there in time, SessionEnded at the end."""
+        """The next frame; SessionEnded at the end, TimeoutError when none is whole in time (what
+        has come of it is kept for the next call)."""
         deadline = time.monotonic() + timeout
-        length = int.from_bytes(self._take(4, deadline), "big")
+        self._need(4, deadline)
+        length = int.from_bytes(self._received[:4], "big")
         if not 1 <= length <= FRAME_MAX:
             raise SessionEnded("length out of range")
-        frame = codec.decode(pb.Frame, self._take(length, deadline))
+        self._need(4 + length, deadline)
+        data = bytes(self._received[4:4 + length])
+        del self._received[:4 + length]
+        frame = codec.decode(pb.Frame, data)
         if len(frame.ListFields()) != 1:
             raise SessionEnded("not exactly one field in a frame")
         if frame.HasField("bye"):
