@@ -40,6 +40,11 @@ void clock_check(struct node *n)
 	n->clock_mono_ms = mono;
 }
 
+uint64_t time_storable(uint64_t us)
+{
+	return us <= INT64_MAX ? us : INT64_MAX;
+}
+
 /* Row id and kind: what a ciphertext is bound to. */
 static void blob_aad(const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		     uint8_t ret[STORE_ID_BYTES + 1])

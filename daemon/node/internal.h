@@ -15,6 +15,7 @@
 #ifndef NODE_INTERNAL_H
 #define NODE_INTERNAL_H
 
+#include "base/quota.h"
 #include "crypto/box.h"
 #include "crypto/tls.h"
 #include "exchange/batch.h"
@@ -39,6 +40,7 @@
 #define HELLO_WITHIN_MS 10000
 #define DIAL_FIRST_MS 500
 #define DIAL_MOST_MS 60000
+#define RETRY_AFTER_MAX_S 3600
 #define FAULTS_ALARM 5
 #define RESUMES_MAX 8
 #define CLOCK_SLACK_US (UINT64_C(5) * 60 * 1000000)
@@ -48,6 +50,10 @@
 #define ROOT_CACHE 64
 
 struct session;
+
+/** Log lines that one peer's doings may make: a burst, then one in a while. */
+#define PEER_LOG_BURST 60
+#define PEER_LOG_RATE_S 1
 
 /** A peer in memory; row is written when dirty, at the end of a turn. */
 struct peer {
@@ -62,6 +68,8 @@ struct peer {
 	bool is_dialling;
 	unsigned n_failures;
 	unsigned n_faults; /* session faults in a row */
+	struct token_bucket log_tokens;
+	uint64_t n_unlogged; /* lines left out since the last one */
 };
 
 struct in_flight {
@@ -287,6 +295,8 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
 enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
 		   struct buf *out) WARN_UNUSED;
 
+/** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
+uint64_t time_storable(uint64_t us);
 /** Look at the clock against the ledger and against itself; sets the hold. */
 void clock_check(struct node *n);
 
@@ -314,7 +324,10 @@ struct peer *peer_by_name(struct node *n, const char *name);
 enum err peers_save(struct node *n) WARN_UNUSED;
 
 /** Note the newest trouble with a peer, for `peer list`; cut to PEER_ERROR_MAX. */
+/** Remembered, and stored with what else changes: what nobody signed writes nothing by itself. */
 void peer_error(struct peer *p, const char *words);
+/** May a line about what this peer does be logged? A peer cannot fill the log. */
+bool peer_may_log(struct node *n, struct peer *p);
 
 /** Dial whom it is time to dial. */
 void peers_dial(struct node *n, uint64_t now_ms);
@@ -324,6 +337,8 @@ uint64_t peers_deadline_ms(const struct node *n);
 
 /** A session with it failed or ended: back off, with jitter. */
 void peer_failed(struct node *n, struct peer *p);
+/** Do not dial for so long; at most @p most_s. */
+void peer_pause(struct node *n, struct peer *p, uint32_t for_s, uint32_t most_s);
 
 /** INCIDENT: keep both halves as evidence, stop the link until the operator acknowledges. */
 enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view a,
@@ -446,9 +461,15 @@ enum err own_record_seal(struct node *n, const struct node_caller *caller,
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
 			   size_t *ret_n) WARN_UNUSED;
 
-/** What was received of a manifest, regrouped into one record; @p ret_n slices. */
+/**
+ * What was received of a manifest, regrouped into one record; @p ret_n slices.
+ *
+ * @param more       slices to take in beside those stored (the same ones count once); may be NULL
+ * @retval ERR_INVALID ERR_LIMIT  they do not make a record
+ */
 enum err received_record_join(struct node *n, const struct digest *manifest, int type,
-			      struct buf *out, size_t *ret_n) WARN_UNUSED;
+			      const struct opened_slice *more, size_t n_more, struct buf *out,
+			      size_t *ret_n) WARN_UNUSED;
 
 /**
  * Proof of an own seal; *ret borrows from @p entry, @p proof and the node.
@@ -491,6 +512,18 @@ struct asking {
 };
 
 /** The verbs of api.proto, one function each; errors returned are ours alone. */
+/** The newest changes of a referral, for one reply. All zero is none. */
+struct history {
+	struct pb_status_record *record;
+	struct pb_status_record **list;
+	struct buf *reason; /* what the records borrow */
+	size_t n_record;
+};
+
+enum err history_load(struct node *n, const struct referral_row *r,
+		      struct history *ret) WARN_UNUSED;
+void history_fini(struct history *h);
+
 enum err request_record_import(struct asking *a) WARN_UNUSED;
 enum err request_record_list(struct asking *a) WARN_UNUSED;
 enum err request_record_show(struct asking *a) WARN_UNUSED;

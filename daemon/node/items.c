@@ -51,16 +51,29 @@ static enum err apply_exceptions(struct taking *t, const struct pb_receipt *r)
 		if (e)
 			return err_trace(e);
 		t->p->row.n_refused++;
-		log_line(LOG_WARN,
-			 "a peer refused an entry of ours peer=%s k=%llu status=%s reason=%s",
-			 t->p->row.agency.text, (unsigned long long)x->k,
-			 message_enum_code(&amparo__v1__exception_status__descriptor,
-					   (int)x->status),
-			 x->has_reason ? message_enum_code(&amparo__v1__refusal_reason__descriptor,
-							   (int)x->reason)
-				       : "-");
+		if (peer_may_log(t->n, t->p))
+			log_line(LOG_WARN,
+				 "a peer refused an entry of ours peer=%s k=%llu status=%s "
+				 "reason=%s",
+				 t->p->row.agency.text, (unsigned long long)x->k,
+				 message_enum_code(&amparo__v1__exception_status__descriptor,
+						   (int)x->status),
+				 x->has_reason ? message_enum_code(
+							 &amparo__v1__refusal_reason__descriptor,
+							 (int)x->reason)
+					       : "-");
 	}
 	return ERR_OK;
+}
+
+static enum err false_receipt(struct taking *t)
+{
+	if (peer_may_log(t->n, t->p))
+		log_line(LOG_ERR,
+			 "a peer's receipt contradicts this ledger: compare with `amparo audit "
+			 "reconcile` peer=%s k=%llu",
+			 t->p->row.agency.text, (unsigned long long)t->entry.k);
+	return item_refuse(t, PB(REFUSAL_REASON, FALSE_STATEMENT));
 }
 
 static enum err take_receipt(struct taking *t, struct session *s)
@@ -76,7 +89,7 @@ static enum err take_receipt(struct taking *t, struct session *s)
 		return e;
 	if (receipt_check(r, n->origin.text, p->row.delivered_k, p->row.sent_k) || r->size == 0 ||
 	    r->size > n->signed_size)
-		return item_refuse(t, PB(REFUSAL_REASON, FALSE_STATEMENT));
+		return false_receipt(t);
 	e = ledger_root_at(n, r->size, &root);
 	if (!e)
 		e = ledger_head_at(n, p, r->to_k, &head);
@@ -84,7 +97,7 @@ static enum err take_receipt(struct taking *t, struct session *s)
 		return err_trace(e);
 	if (memcmp(root.b, r->root.data, DIGEST_BYTES) != 0 ||
 	    memcmp(head.b, r->head.data, DIGEST_BYTES) != 0)
-		return item_refuse(t, PB(REFUSAL_REASON, FALSE_STATEMENT));
+		return false_receipt(t);
 	e = node_write(n);
 	if (!e)
 		e = apply_exceptions(t, r);
@@ -98,6 +111,18 @@ static enum err take_receipt(struct taking *t, struct session *s)
 
 /* --- agreements --- */
 
+/* The agreement's name is for people: of a long one as many whole characters as there is room. */
+static void copy_name(const char *name, char *ret, size_t n_ret)
+{
+	size_t n = strnlen(name, n_ret);
+
+	if (n == n_ret)
+		for (n--; n && ((uint8_t)name[n] & 0xc0) == 0x80; n--)
+			;
+	memcpy(ret, name, n);
+	ret[n] = '\0';
+}
+
 static enum err take_adopt(struct taking *t, bool withdraws)
 {
 	CLEANUP(message_freep) void *m = NULL;
@@ -109,7 +134,7 @@ static enum err take_adopt(struct taking *t, bool withdraws)
 	if (e || t->reason)
 		return e;
 	name = withdraws ? ((struct pb_withdraw *)m)->name : ((struct pb_adopt *)m)->name;
-	if (!t->entry.has_agreement || !name || strlen(name) >= sizeof(row.their_name))
+	if (!t->entry.has_agreement || !name)
 		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
 	e = adoption_get(t->n->store, t->p->row.id, &t->entry.agreement, &row);
 	if (e && e != ERR_NOT_FOUND)
@@ -124,14 +149,15 @@ static enum err take_adopt(struct taking *t, bool withdraws)
 		row.their_k = t->entry.k;
 		row.their_withdraw_k = 0;
 	}
-	memcpy(row.their_name, name, strlen(name) + 1);
+	copy_name(name, row.their_name, sizeof(row.their_name));
 	e = node_write(t->n);
 	if (!e)
 		e = adoption_put(t->n->store, &row);
-	log_line(LOG_NOTICE, "a peer %s an agreement peer=%s k=%llu in_force=%s",
-		 withdraws ? "withdrew" : "adopted", t->p->row.agency.text,
-		 (unsigned long long)t->entry.k,
-		 !withdraws && row.our_k && !row.our_withdraw_k ? "yes" : "no");
+	if (peer_may_log(t->n, t->p))
+		log_line(LOG_NOTICE, "a peer %s an agreement peer=%s k=%llu in_force=%s",
+			 withdraws ? "withdrew" : "adopted", t->p->row.agency.text,
+			 (unsigned long long)t->entry.k,
+			 !withdraws && row.our_k && !row.our_withdraw_k ? "yes" : "no");
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -157,7 +183,7 @@ static enum err record_status(struct taking *t, const struct pb_status *m, int r
 		.leaf = t->item->leaf,
 		.is_incoming = true,
 		.k = t->entry.k,
-		.time_us = t->entry.time_us,
+		.time_us = time_storable(t->entry.time_us),
 		.state = m->has_state ? (int)m->state : 0,
 		.opened = m->has_opened && m->opened,
 		.refused = refused,
@@ -216,7 +242,8 @@ static enum err take_status(struct taking *t)
 		e = item_referral(t, &row);
 	if (e || t->reason)
 		return e;
-	if (!m->has_state && !(m->has_opened && m->opened))
+	/* a change of state, or `opened` alone */
+	if (m->has_state == (m->has_opened && m->opened))
 		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
 	e = node_write(t->n);
 	if (!e && m->has_opened && m->opened && !row.is_incoming) {
@@ -234,19 +261,22 @@ static enum err take_status(struct taking *t)
 
 static enum err take_kind(struct taking *t, struct session *s)
 {
+	const size_t n_openings = t->item->item->n_openings;
+
 	switch (t->entry.kind) {
-	case PB(ENTRY_KIND, RECEIPT):
-		return take_receipt(t, s);
-	case PB(ENTRY_KIND, ADOPT):
-		return take_adopt(t, false);
-	case PB(ENTRY_KIND, WITHDRAW):
-		return take_adopt(t, true);
 	case PB(ENTRY_KIND, REFERRAL):
 		return item_take_referral(t);
 	case PB(ENTRY_KIND, SUPPLEMENT):
 		return item_take_supplement(t);
+	case PB(ENTRY_KIND, RECEIPT):
+		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE))
+				  : take_receipt(t, s);
+	case PB(ENTRY_KIND, ADOPT):
+	case PB(ENTRY_KIND, WITHDRAW):
+		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE))
+				  : take_adopt(t, t->entry.kind == PB(ENTRY_KIND, WITHDRAW));
 	case PB(ENTRY_KIND, STATUS):
-		return take_status(t);
+		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE)) : take_status(t);
 	case PB(ENTRY_KIND, CORRECTION):
 	case PB(ENTRY_KIND, RECALL):
 	case PB(ENTRY_KIND, RECALL_ANSWER):
@@ -304,9 +334,6 @@ static enum err take_entry(struct taking *t, struct session *s)
 	digest = body_digest(m->body_salt.data, t->body);
 	if (!t->entry.has_body || !digest_eq(&digest, &t->entry.body_digest))
 		return item_refuse(t, PB(REFUSAL_REASON, BODY_MISMATCH));
-	if (m->n_openings && t->entry.kind != PB(ENTRY_KIND, REFERRAL) &&
-	    t->entry.kind != PB(ENTRY_KIND, SUPPLEMENT))
-		return item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE));
 	return take_kind(t, s);
 }
 

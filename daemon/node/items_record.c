@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "record/manifest.h"
 
 /* The agreement that the entry names: held, in force at its position, valid at its time. */
@@ -121,6 +122,22 @@ static enum err check_opened_before(struct taking *t, const struct digest *manif
 	return ERR_OK;
 }
 
+/* Each slice is well-formed by itself; with those opened before they must make a record, neither
+ * with more elements than the schema allows nor larger than one may be. */
+static enum err check_joins(struct taking *t, const struct manifest *m,
+			    const struct opened_slice *opened, size_t n_opened)
+{
+	struct buf joined = {0};
+	size_t n_joined;
+	enum err e = received_record_join(t->n, &m->digest, (int)m->terms.type, opened, n_opened,
+					  &joined, &n_joined);
+
+	if (joined.n)
+		wipe(buf_data(&joined), joined.n);
+	buf_fini(&joined);
+	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SLICE));
+}
+
 /* Openings of a disclosure whose manifest is known, checked wholly, then stored. */
 static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 			      const struct manifest *m, const struct agreement *a,
@@ -145,6 +162,8 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	if (t->reason)
 		return ERR_OK;
 	e = check_opened_before(t, &m->digest, opened, item->n_openings);
+	if (!e && !t->reason)
+		e = check_joins(t, m, opened, item->n_openings);
 	if (e || t->reason)
 		return e;
 	*ret_n = item->n_openings;
@@ -214,7 +233,7 @@ enum err item_take_referral(struct taking *t)
 		.agreement = t->entry.agreement,
 		.purpose = t->entry.purpose,
 		.state = PB(REFERRAL_STATE, REQUESTED),
-		.time_us = t->entry.time_us,
+		.time_us = time_storable(t->entry.time_us),
 	};
 	enum err e;
 
@@ -223,24 +242,32 @@ enum err item_take_referral(struct taking *t)
 		e = find_agreement(t, &a);
 	if (e || t->reason)
 		return e;
-	if (r->has_expires_us && r->expires_us <= t->entry.time_us)
-		return item_refuse(t, PB(REFUSAL_REASON, EXPIRED));
-	if (referral_terms_problem(r, t->entry.time_us))
+	if (referral_terms_problem(r, 0))
 		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
+	if (referral_terms_problem(r, t->entry.time_us)) /* what is wrong with its time alone */
+		return item_refuse(t, PB(REFUSAL_REASON, EXPIRED));
 	e = take_record(t, r, a, &row);
 	if (e || t->reason)
 		return e;
 	row.type = (int)r->type;
 	row.urgency = (int)r->urgency;
 	row.has_consent = referral_has_consent(r);
-	row.reply_by_us = r->has_reply_by_us ? r->reply_by_us : 0;
-	row.expires_us = r->has_expires_us ? r->expires_us : 0;
+	row.reply_by_us = r->has_reply_by_us ? time_storable(r->reply_by_us) : 0;
+	row.expires_us = r->has_expires_us ? time_storable(r->expires_us) : 0;
 	e = referral_put(t->n->store, &row);
 	if (!e)
 		log_line(LOG_INFO, "referral received peer=%s k=%llu units=%llu",
 			 t->p->row.agency.text, (unsigned long long)row.k,
 			 (unsigned long long)row.n_disclosed);
 	return e ? err_trace(e) : ERR_OK;
+}
+
+/* Accepted, or further, and not taken back. */
+static bool is_accepted(int state)
+{
+	return state == PB(REFERRAL_STATE, ACCEPTED) || state == PB(REFERRAL_STATE, IN_PROGRESS) ||
+	       state == PB(REFERRAL_STATE, ON_HOLD) || state == PB(REFERRAL_STATE, COMPLETED) ||
+	       state == PB(REFERRAL_STATE, CLOSED);
 }
 
 enum err item_take_supplement(struct taking *t)
@@ -262,14 +289,12 @@ enum err item_take_supplement(struct taking *t)
 		return e;
 	if (!row.is_incoming || !row.has_manifest || t->entry.purpose != row.purpose)
 		return item_refuse(t, PB(REFUSAL_REASON, STATE));
-	if (!m->record || !m->record->has_manifest_digest ||
-	    !view_eq(view_digest(&row.manifest), message_bytes(1, m->record->manifest_digest)))
+	if (!m->record || !m->record->has_manifest_digest)
+		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
+	if (!view_eq(view_digest(&row.manifest), message_bytes(1, m->record->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, UNKNOWN_REFERENCE));
 	/* the sender may release only what it saw accepted */
-	if (row.our_change_k == 0 || t->entry.seen_k < row.our_change_k ||
-	    row.state == PB(REFERRAL_STATE, DECLINED) ||
-	    row.state == PB(REFERRAL_STATE, REDIRECTED) ||
-	    row.state == PB(REFERRAL_STATE, NEEDS_INFO))
+	if (!is_accepted(row.state) || row.our_change_k == 0 || t->entry.seen_k < row.our_change_k)
 		return item_refuse(t, PB(REFUSAL_REASON, STATE));
 	e = manifest_get(t->n->store, &row.manifest, &manifest_row);
 	if (!e)

@@ -47,7 +47,9 @@ static enum err add_stored(void *ctx, const struct peer_row *row)
 	if (!grown)
 		return err_new(ERR_NOMEM, "peers");
 	n->peer = grown;
-	n->peer[n->n_peer++] = (struct peer){.row = *row};
+	n->peer[n->n_peer] = (struct peer){.row = *row};
+	token_bucket_init(&n->peer[n->n_peer++].log_tokens, PEER_LOG_RATE_S, PEER_LOG_BURST,
+			  n->port.mono_ms(n->port.ctx));
 	return ERR_OK;
 }
 
@@ -134,7 +136,19 @@ void peer_error(struct peer *p, const char *words)
 
 	memcpy(p->row.last_error, words, n);
 	p->row.last_error[n] = '\0';
-	p->dirty = true;
+}
+
+bool peer_may_log(struct node *n, struct peer *p)
+{
+	if (!token_bucket_take(&p->log_tokens, n->port.mono_ms(n->port.ctx))) {
+		p->n_unlogged++;
+		return false;
+	}
+	if (p->n_unlogged)
+		log_line(LOG_WARN, "lines about a peer were left out peer=%s lines=%llu",
+			 p->row.agency.text, (unsigned long long)p->n_unlogged);
+	p->n_unlogged = 0;
+	return true;
 }
 
 /* Doubling from DIAL_FIRST_MS to DIAL_MOST_MS, then anything between half and all of it. */
@@ -154,6 +168,15 @@ void peer_failed(struct node *n, struct peer *p)
 	if (p->n_failures < 16)
 		p->n_failures++;
 	p->is_dialling = false;
+}
+
+void peer_pause(struct node *n, struct peer *p, uint32_t for_s, uint32_t most_s)
+{
+	const uint64_t until_ms =
+		n->port.mono_ms(n->port.ctx) + (for_s < most_s ? for_s : most_s) * UINT64_C(1000);
+
+	if (until_ms > p->dial_at_ms)
+		p->dial_at_ms = until_ms;
 }
 
 static bool wants_session(const struct node *n, const struct peer *p)
@@ -206,6 +229,7 @@ enum err peer_stop(struct node *n, struct peer *p, const char *kind, struct view
 		p->row.agency.text, kind);
 	p->row.stopped = true;
 	peer_error(p, "stopped: signed statements contradict each other; see the log");
+	p->dirty = true;
 	e = node_write(n);
 	if (!e)
 		e = incident_put(n->store, p->row.id, kind, a, b, ledger_time_us(n));

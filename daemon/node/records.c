@@ -435,18 +435,30 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 
 struct joining {
 	struct node *n;
+	const struct opened_slice *more;
+	size_t n_more;
 	struct buf bytes; /* salt and slice of each, one after the other */
 	size_t end[SLICES_MAX];
 	size_t n_slice;
 };
+
+static bool is_among(const struct joining *j, const struct digest *commitment)
+{
+	for (size_t i = 0; i < j->n_more; i++)
+		if (digest_eq(&j->more[i].commitment, commitment))
+			return true;
+	return false;
+}
 
 static enum err load_opening(void *ctx, const struct opening_row *row)
 {
 	struct joining *j = ctx;
 	enum err e;
 
-	if (j->n_slice == SLICES_MAX)
-		return err_new(ERR_STORAGE, "more openings than a record has");
+	if (is_among(j, &row->commitment))
+		return ERR_OK;
+	if (j->n_slice + j->n_more >= SLICES_MAX)
+		return err_new(ERR_LIMIT, "more openings than a record has");
 	e = blob_load(j->n, BLOB_OPENING, row->blob, &j->bytes);
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK; /* this field was erased */
@@ -457,7 +469,8 @@ static enum err load_opening(void *ctx, const struct opening_row *row)
 }
 
 enum err received_record_join(struct node *n, const struct digest *manifest, int type,
-			      struct buf *out, size_t *ret_n)
+			      const struct opened_slice *more, size_t n_more, struct buf *out,
+			      size_t *ret_n)
 {
 	CLEANUP(freep) struct joining *j = calloc(1, sizeof(*j));
 	CLEANUP(freep) struct view *slice = calloc(SLICES_MAX, sizeof(*slice));
@@ -465,16 +478,20 @@ enum err received_record_join(struct node *n, const struct digest *manifest, int
 
 	if (!j || !slice)
 		return err_new(ERR_NOMEM, "record");
-	j->n = n;
+	if (n_more > SLICES_MAX)
+		return err_new(ERR_LIMIT, "more openings than a record has");
+	*j = (struct joining){.n = n, .more = more, .n_more = n_more};
 	e = opening_walk(n->store, manifest, load_opening, j);
 	for (size_t i = 0; !e && i < j->n_slice; i++) {
 		size_t start = (i ? j->end[i - 1] : 0) + SLICE_SALT_BYTES;
 
 		slice[i] = view_of(buf_data(&j->bytes) + start, j->end[i] - start);
 	}
+	for (size_t i = 0; !e && i < n_more; i++)
+		slice[j->n_slice + i] = more[i].slice;
 	if (!e)
-		e = record_join((enum record_type)type, slice, j->n_slice, out);
-	*ret_n = j->n_slice;
+		e = record_join((enum record_type)type, slice, j->n_slice + n_more, out);
+	*ret_n = j->n_slice + n_more;
 	if (j->bytes.n)
 		wipe(buf_data(&j->bytes), j->bytes.n);
 	buf_fini(&j->bytes);

@@ -200,6 +200,17 @@ static enum err adopt_all(struct asking *a, const struct agreement *agreement, s
 	return ERR_OK;
 }
 
+static bool has_peer(struct node *n, const struct agreement *agreement)
+{
+	for (size_t i = 0; i < agreement_n_parties(agreement); i++) {
+		const struct peer *p = peer_by_id(n, agreement_party(agreement, i));
+
+		if (p && p->is_configured)
+			return true;
+	}
+	return false;
+}
+
 enum err request_agreement_adopt(struct asking *a)
 {
 	const struct view file =
@@ -215,16 +226,16 @@ enum err request_agreement_adopt(struct asking *a)
 			    agency_id_bare(&a->n->agency));
 	if (!e && a->n->hold)
 		e = err_new(ERR_STATE, "nothing is signed: %s", a->n->hold);
+	if (!e && !has_peer(a->n, agreement))
+		e = err_new(ERR_INVALID,
+			    "none of its other parties is a configured peer: add them to "
+			    "amparod.yaml under `peers` first");
 	if (!e)
 		e = node_write(a->n);
 	if (!e)
 		e = agreement_put(a->n->store, agreement_digest(agreement), file);
 	if (!e)
 		e = adopt_all(a, agreement, &n_peers);
-	if (!e && n_peers == 0)
-		e = err_new(ERR_INVALID,
-			    "none of its other parties is a configured peer: add them to "
-			    "amparod.yaml under `peers` first");
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
 	log_line(LOG_NOTICE, "agreement adopted here peers=%zu", n_peers);

@@ -163,88 +163,6 @@ static enum err load_terms(struct node *n, const struct referral_row *r, struct 
 	return e ? err_trace(e) : ERR_OK;
 }
 
-/* The history while it is collected; everything in it is freed at the end. */
-struct history {
-	struct node *n;
-	const struct peer *peer;
-	struct pb_status_record *record;
-	struct pb_status_record **list;
-	struct buf *reason;
-	size_t n_record, cap;
-};
-
-static enum err history_grow(struct history *h)
-{
-	const size_t cap = h->cap ? 2 * h->cap : 8;
-	struct pb_status_record *record = realloc(h->record, cap * sizeof(*record));
-	struct buf *reason;
-
-	if (!record)
-		return err_new(ERR_NOMEM, "history");
-	h->record = record;
-	reason = realloc(h->reason, cap * sizeof(*reason));
-	if (!reason)
-		return err_new(ERR_NOMEM, "history");
-	h->reason = reason;
-	h->cap = cap;
-	return ERR_OK;
-}
-
-static enum err history_add(void *ctx, const struct status_row *row)
-{
-	struct history *h = ctx;
-	struct pb_status_record *m;
-	struct buf *reason;
-	enum err e = h->n_record == h->cap ? history_grow(h) : ERR_OK;
-
-	if (e)
-		return err_trace(e);
-	m = &h->record[h->n_record];
-	reason = &h->reason[h->n_record++];
-	*reason = (struct buf){0};
-	*m = (struct pb_status_record)PB_STATUS_RECORD_INIT;
-	m->has_time_us = 1;
-	m->time_us = row->time_us;
-	m->by = message_borrow_text(row->is_incoming ? h->peer->row.agency.text
-						     : h->n->agency.text);
-	m->has_state = row->state != 0;
-	if (row->state)
-		m->state = (Amparo__V1__ReferralState)row->state;
-	m->has_opened = row->opened;
-	m->opened = row->opened;
-	m->has_refused = row->refused != 0;
-	if (row->refused)
-		m->refused = (Amparo__V1__RefusalReason)row->refused;
-	if (!row->has_reason)
-		return ERR_OK;
-	e = blob_load(h->n, BLOB_REASON, row->reason_blob, reason);
-	if (e == ERR_NOT_FOUND)
-		return ERR_OK;
-	return e ? err_trace(e) : buf_put_u8(reason, 0);
-}
-
-static enum err history_finish(struct history *h)
-{
-	h->list = calloc(h->n_record + 1, sizeof(struct pb_status_record *));
-	if (!h->list)
-		return err_new(ERR_NOMEM, "history");
-	for (size_t i = 0; i < h->n_record; i++) {
-		h->list[i] = &h->record[i];
-		if (h->reason[i].n)
-			h->record[i].reason = (char *)buf_data(&h->reason[i]);
-	}
-	return ERR_OK;
-}
-
-static void history_fini(struct history *h)
-{
-	for (size_t i = 0; i < h->n_record; i++)
-		buf_fini(&h->reason[i]);
-	free(h->reason);
-	free(h->record);
-	free(h->list);
-}
-
 /* What this node holds of the referral's record: own ones whole, received ones as disclosed. */
 static enum err fill_content(struct node *n, const struct referral_row *r, struct buf *record,
 			     struct manifest *manifest, struct pb_record_content *m)
@@ -257,8 +175,8 @@ static enum err fill_content(struct node *n, const struct referral_row *r, struc
 	if (!e)
 		e = manifest_read(row.manifest, manifest);
 	if (!e && r->is_incoming) {
-		e = received_record_join(n, &r->manifest, (int)manifest->terms.type, record,
-					 &n_units);
+		e = received_record_join(n, &r->manifest, (int)manifest->terms.type, NULL, 0,
+					 record, &n_units);
 	} else if (!e) {
 		e = own_record_open(n, &r->manifest, &own);
 		if (!e)
@@ -354,17 +272,15 @@ enum err request_referral_show(struct asking *a)
 		if (e)
 			return reply_failed(a->n, a->caller->id, a->id, e);
 	}
-	struct history h = {.n = a->n, .peer = peer_by_row(a->n, r.peer)};
+	struct history h = {0};
 
 	e = send_row(a, &r, true);
 	if (!e)
-		e = status_walk(a->n->store, &r.leaf, history_add, &h);
-	if (!e)
-		e = history_finish(&h);
+		e = history_load(a->n, &r, &h);
 	if (!e)
 		e = send_content(a, &r, with_record, &h);
 	history_fini(&h);
-	return e ? err_trace(e) : ERR_OK;
+	return e ? reply_failed(a->n, a->caller->id, a->id, e) : ERR_OK;
 }
 
 /* --- decide --- */

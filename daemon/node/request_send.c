@@ -51,6 +51,8 @@ static enum err prepare(struct sending *s)
 	if (e)
 		return err_trace(e);
 	problem = referral_terms_problem(s->ask->terms, ledger_time_us(s->n));
+	if (s->ask->terms->reply_by_us > INT64_MAX || s->ask->terms->expires_us > INT64_MAX)
+		return err_new(ERR_INVALID, "a date is too far away");
 	if (problem && !(s->ask->has_preview && s->ask->preview))
 		return err_new(ERR_INVALID, "%s", problem);
 	s->c = (struct policy_case){

@@ -39,6 +39,8 @@ enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code
 	s->closing = true;
 	if (s->peer->live == s)
 		s->peer->live = NULL;
+	if (retry_after_s) /* what holds for the peer holds for us: else we would dial at once */
+		peer_pause(n, s->peer, retry_after_s, RETRY_AFTER_MAX_S);
 	e = reconcile_lost(n, s->number);
 	if (!e)
 		e = send_bye(n, s, code, retry_after_s);
@@ -55,10 +57,13 @@ enum err session_fault(struct node *n, struct session *s, Amparo__V1__ByeCode co
 	if (s->closing)
 		return ERR_OK;
 	p->n_faults++;
-	log_line(p->n_faults >= FAULTS_ALARM ? LOG_ERR : LOG_WARN,
-		 "session ended: %s; will connect again peer=%s session=%llu faults_in_a_row=%u "
-		 "detail=\"%s\"",
-		 what, p->row.agency.text, (unsigned long long)s->number, p->n_faults, err_words());
+	if (peer_may_log(n, p))
+		log_line(p->n_faults >= FAULTS_ALARM ? LOG_ERR : LOG_WARN,
+			 "session ended: %s; will connect again peer=%s session=%llu "
+			 "faults_in_a_row=%u "
+			 "detail=\"%s\"",
+			 what, p->row.agency.text, (unsigned long long)s->number, p->n_faults,
+			 err_words());
 	peer_error(p, err_words()[0] ? err_words() : what);
 	peer_failed(n, p);
 	return session_end(n, s, code, 0);
@@ -88,8 +93,9 @@ enum err session_opened(struct node *n, const struct input *in)
 	if (session_find(n, in->session))
 		return err_new(ERR_BUG, "session number used twice");
 	if (!p || !p->is_configured) {
-		log_line(LOG_WARN, "session refused: no such peer is configured peer=%s",
-			 in->peer.text);
+		if (!p || peer_may_log(n, p))
+			log_line(LOG_WARN, "session refused: no such peer is configured peer=%s",
+				 in->peer.text);
 		return refuse(n, in->session);
 	}
 	if (count_sessions(n, p) >= SESSIONS_PER_PEER)
@@ -168,17 +174,16 @@ static enum err take_bye(struct node *n, struct session *s, const struct pb_bye 
 
 	if (m->has_code && m->code != PB(BYE_CODE, OLDER_SESSION) &&
 	    m->code != PB(BYE_CODE, DONE)) {
-		log_line(LOG_WARN, "peer ended the session peer=%s code=%s", p->row.agency.text,
-			 message_enum_code(&amparo__v1__bye_code__descriptor, (int)m->code));
+		if (peer_may_log(n, p))
+			log_line(
+				LOG_WARN, "peer ended the session peer=%s code=%s",
+				p->row.agency.text,
+				message_enum_code(&amparo__v1__bye_code__descriptor, (int)m->code));
 		peer_error(p, "the peer ended the session");
 		peer_failed(n, p);
-		if (m->has_retry_after_s && m->retry_after_s <= 3600) {
-			uint64_t at =
-				n->port.mono_ms(n->port.ctx) + m->retry_after_s * UINT64_C(1000);
-
-			if (at > p->dial_at_ms)
-				p->dial_at_ms = at;
-		}
+		if (m->has_retry_after_s)
+			peer_pause(n, p, m->retry_after_s,
+				   s->hello_seen ? RETRY_AFTER_MAX_S : DIAL_MOST_MS / 1000);
 	}
 	return session_end(n, s, PB(BYE_CODE, DONE), 0);
 }
