@@ -1,9 +1,9 @@
 """The whole way of a referral between amparod and the independent peer, in both directions."""
 
-from amparo_peer import note
+from amparo_peer import codec, merkle, note
 from amparo_peer.codec import pb
 from amparo_peer.judge import ACCEPTED
-from independent_peer import (PEER, PURPOSE, REFUSED, Meeting, a_child,  # noqa: F401
+from independent_peer import (PEER, PURPOSE, REFUSED, VICTIM, Meeting, a_child,  # noqa: F401
                               find_federation, make_dialled, make_meeting, receive_a_referral)
 
 
@@ -76,3 +76,39 @@ def test_nothing_is_lost_over_a_restart(meeting):
     meeting.connect()
     assert meeting.deliver(written) is None
     receive_a_referral(meeting)
+
+
+def test_questions_about_ledgers(meeting):
+    """Ask is answered with what our own ledger and what is held of the node's say."""
+    meeting.agree()
+    peer = meeting.peer
+    chain, held = peer.ledger.chain(peer.other).heads, peer.books.held
+
+    def ask(**question):
+        number = len(meeting.link.answers)
+        meeting.link.session.send(pb.Frame(ask=pb.Ask(id=number, **question)))
+        meeting.until(lambda: number in meeting.link.answers)
+        return meeting.link.answers[number]
+
+    for side, heads in ((pb.CHAIN_SIDE_MINE, chain), (pb.CHAIN_SIDE_YOURS, held.heads)):
+        answer = ask(heads=pb.AskHeads(side=side, k=[1, 999, 0]))
+        assert answer.newest_k == len(heads) - 1
+        assert [(h.k, h.head) for h in answer.heads if h.k == 1] == [(1, heads[1])]
+        assert (answer.newest_k, heads[-1]) in [(h.k, h.head) for h in answer.heads]
+        assert all(h.k < len(heads) for h in answer.heads)
+
+    older = held.checkpoint
+    meeting.node.json("record", "import", VICTIM)
+    meeting.deliver(meeting.plain())
+    proof, = ask(consistency=pb.AskConsistency(sizes=[older.size])).proofs
+    assert proof.size == older.size < held.size
+    merkle.verify_consistency(older.size, held.size, codec.hashes(proof.hashes), older.root,
+                              held.checkpoint.root)
+
+    nothing = ask(entries=pb.AskEntries(origin=held.origin, from_k=1))
+    assert [desc.name for desc, _ in nothing.ListFields()] == ["id"]
+
+
+def test_ping_is_answered(meeting):
+    meeting.link.session.send(pb.Frame(ping=pb.Ping()))
+    assert meeting.link.session.receive(10).ping.reply

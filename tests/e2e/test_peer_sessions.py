@@ -123,6 +123,11 @@ def false_resume(meeting: Meeting) -> session.SessionEnded:
     return meeting.peer.pump_until_end(meeting.link)
 
 
+def ask_fault(**question):
+    return raw_fault(framed(codec.encode(pb.Frame(ask=pb.Ask(id=1, **question)))))
+
+
+HEADS, SIZES = pb.AskHeads(side=pb.CHAIN_SIDE_YOURS, k=[0]), pb.AskConsistency(sizes=[1])
 IDENTITY, PROTOCOL, VERSION = (pb.BYE_CODE_IDENTITY, pb.BYE_CODE_PROTOCOL, pb.BYE_CODE_VERSION)
 SESSION_FAULTS = {
     "unsealed Hello": (hello_fault(_unsealed), IDENTITY),
@@ -148,6 +153,9 @@ SESSION_FAULTS = {
     "wrong prev_head": (batch_fault(lambda made: None, {7: bytes(32)}), PROTOCOL),
     "no k": (batch_fault(lambda made: None, {6: None}), PROTOCOL),
     "RESUME that does not fit": (false_resume, PROTOCOL),
+    "two questions in an Ask": (ask_fault(heads=HEADS, consistency=SIZES), PROTOCOL),
+    "Ask for 65 heads": (ask_fault(heads=pb.AskHeads(side=1, k=range(65))), PROTOCOL),
+    "Ask for 5 proofs": (ask_fault(consistency=pb.AskConsistency(sizes=[1] * 5)), PROTOCOL),
 }
 
 
