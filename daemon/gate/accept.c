@@ -127,7 +127,8 @@ enum err gate_listen(struct gate *g, int fd)
 
 void gate_listen_close(struct gate *g)
 {
-	loop_timer_stop(g->accept_timer);
+	if (g->accept_timer)
+		loop_timer_stop(g->accept_timer);
 	for (size_t i = 0; i < g->n_listener; i++) {
 		loop_watch_free(g->listener[i].watch);
 		(void)close(g->listener[i].fd);

@@ -289,13 +289,15 @@ static enum err gate_start(struct gate *g)
 	return e;
 }
 
+/* Also half-built. */
 static void gate_fini(struct gate *g)
 {
 	gate_listen_close(g);
 	for (size_t i = 0; i < g->n_slots; i++)
 		if (g->conn[i].state != CONN_FREE)
 			conn_end(&g->conn[i]);
-	channel_flush(g->vault);
+	if (g->vault)
+		channel_flush(g->vault);
 	channel_free(g->vault);
 	channel_free(g->parent);
 	loop_timer_free(g->accept_timer);
@@ -323,8 +325,7 @@ int gate_main(void)
 		e = loop_run(g->loop);
 	if (e) {
 		log_err(LOG_ERR, e, "the gate cannot go on");
-		/* Half-built: the kernel takes back what there is. */
-		return e == ERR_CONFIG ? EX_CONFIG : EX_SOFTWARE;
+		g->exit_code = e == ERR_CONFIG ? EX_CONFIG : EX_SOFTWARE;
 	}
 	gate_fini(g);
 	return g->exit_code;

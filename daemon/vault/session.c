@@ -14,7 +14,7 @@ struct vault_session {
 	struct vault_session *next;
 };
 
-static struct vault_session *find(struct session_table *t, uint64_t number)
+static struct vault_session *find(const struct session_table *t, uint64_t number)
 {
 	struct vault_session *s = t->first;
 
@@ -139,6 +139,13 @@ enum err session_send(struct session_table *t, uint64_t number, struct view fram
 		 "session=%llu bytes=%zu",
 		 (unsigned long long)number, s->held.n);
 	return relay_close(t, s);
+}
+
+size_t session_unsent(const struct session_table *t, uint64_t number)
+{
+	const struct vault_session *s = find(t, number);
+
+	return s ? s->held.n + s->n_unsent : 0;
 }
 
 enum err session_close(struct session_table *t, uint64_t number)

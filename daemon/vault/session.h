@@ -32,6 +32,9 @@ bool session_table_remove(struct session_table *t, uint64_t number);
 /** Send a frame, or hold it until there is room; a session that is gone swallows it. */
 enum err session_send(struct session_table *t, uint64_t number, struct view frame) WARN_UNUSED;
 
+/** Bytes of frames that wait here or in the gate. */
+size_t session_unsent(const struct session_table *t, uint64_t number);
+
 /** Close when all before is sent. */
 enum err session_close(struct session_table *t, uint64_t number) WARN_UNUSED;
 

@@ -143,6 +143,13 @@ static void port_close(void *ctx, uint64_t session)
 	must(v, session_close(&v->sessions, session), "the gate cannot be told");
 }
 
+static size_t port_unsent(void *ctx, uint64_t session)
+{
+	struct vault *v = ctx;
+
+	return session_unsent(&v->sessions, session);
+}
+
 static void port_dial(void *ctx, const struct agency_id *peer)
 {
 	struct vault *v = ctx;
@@ -359,6 +366,7 @@ static enum err open_node(struct vault *v)
 	options.port.ctx = v;
 	options.port.send = port_send;
 	options.port.close = port_close;
+	options.port.unsent = port_unsent;
 	options.port.dial = port_dial;
 	options.port.credit = port_credit;
 	options.port.reply = port_reply;
@@ -417,10 +425,12 @@ static enum err vault_serve(struct vault *v)
 	return e ? err_trace(e) : loop_run(v->loop);
 }
 
+/* Also half-built. */
 static void vault_fini(struct vault *v)
 {
 	api_server_free(v->api);
-	channel_flush(v->gate);
+	if (v->gate)
+		channel_flush(v->gate);
 	channel_free(v->gate);
 	channel_free(v->parent);
 	node_close(v->node);
@@ -451,15 +461,10 @@ int vault_main(void)
 	struct vault v = {.exit_code = EX_OK};
 	enum err e = vault_start(&v);
 
-	if (!e && v.keys.setup->init) {
-		vault_keys_fini(&v.keys);
-		return EX_OK;
-	}
-	if (!e)
+	if (!e && !v.keys.setup->init)
 		e = vault_serve(&v);
-	/* Half-built: the kernel takes back what there is. */
 	if (e)
-		return failed(e);
+		v.exit_code = failed(e);
 	vault_fini(&v);
 	return v.exit_code;
 }

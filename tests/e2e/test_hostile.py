@@ -194,6 +194,79 @@ def test_no_seal(attacked, pki, body):
     attacked.expected = r"amparod-vault.*spiffe://two.sk.example/office"
 
 
+# --- we dial --------------------------------------------------------------------------------------
+
+
+class Listener:
+    """A peer that the node dials, and that is not who it should be."""
+
+    def __init__(self, pki, name):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pki.home(name) / "tls.pem", pki.home(name) / "tls.key")
+        self.context.load_verify_locations(pki.folder / "trust/one.cz.example/ca.pem")
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.set_alpn_protocols([ALPN])
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(20)
+        self.port = self.socket.getsockname()[1]
+
+    def accept(self):
+        s = self.socket.accept()[0]
+        s.settimeout(20)
+        return s
+
+
+@pytest.fixture
+def dialler(one):
+    def start(listener):
+        one.config["peers"] = []
+        one.add_peer("two.sk.example/office", f"127.0.0.1:{listener.port}")
+        one.start()
+        return one
+    return start
+
+
+def test_somebody_else_answers(dialler, pki):
+    listener = Listener(pki, "two.sk.example/nobody")
+    one = dialler(listener)
+    with listener.accept() as s:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            with listener.context.wrap_socket(s, server_side=True) as t:
+                # The dialler judges us after our last handshake byte; nothing follows but an alert.
+                assert t.recv(1) == b""
+                raise ConnectionError
+    one.wait_log(r"a connection failed .*peer=spiffe://two.sk.example/office error=ERR_CERT")
+    assert one.json("status")[0]["state"] == "serving"
+
+
+@pytest.mark.parametrize("answer", (b"", b"SSH-2.0-x\r\n", b"\x16\x03\x03\xff\xff" + b"\0" * 70000),
+                         ids=("nothing", "another-protocol", "long-record"))
+def test_something_else_answers(dialler, pki, answer):
+    listener = Listener(pki, "two.sk.example/office")
+    one = dialler(listener)
+    with listener.accept() as s:
+        s.recv(1)
+        try:
+            s.sendall(answer)
+        except ConnectionError:
+            pass
+    one.wait_log(r"a connection failed .*peer=spiffe://two.sk.example/office error=ERR_TLS")
+    assert one.json("status")[0]["state"] == "serving"
+
+
+@pytest.mark.parametrize("body", (b"x", frame(b"x") * 1000, os.urandom(1000)),
+                         ids=("byte", "frames", "random"))
+def test_who_answers_has_no_seal(dialler, pki, body):
+    listener = Listener(pki, "two.sk.example/office")
+    one = dialler(listener)
+    with listener.accept() as s, listener.context.wrap_socket(s, server_side=True) as t:
+        t.sendall(frame(body))
+        assert len(read_frame(t)) > 100
+        assert len(read_to_end(t)) < 100
+    one.wait_log(r"amparod-vault.*spiffe://two.sk.example/office")
+    assert one.json("status")[0]["state"] == "serving"
+
+
 # --- numbers --------------------------------------------------------------------------------------
 
 
