@@ -20,6 +20,10 @@ enum err agreement_load(struct node *n, const struct digest *digest, const struc
 	if (!e)
 		e = agreement_parse(buf_view(&file), &parsed);
 	buf_fini(&file);
+	/* adopted under another version's schema: as good as not held, and no entry that names it
+	 * may fail the turn */
+	if (e == ERR_INVALID || e == ERR_LIMIT)
+		return err_new(ERR_NOT_FOUND, "an agreement held here is not readable any more");
 	if (e)
 		return err_trace(e);
 	c = calloc(1, sizeof(*c));
@@ -31,6 +35,20 @@ enum err agreement_load(struct node *n, const struct digest *digest, const struc
 	n->agreements = c;
 	*ret = c->agreement;
 	return ERR_OK;
+}
+
+static enum err load_one(void *ctx, const struct digest *digest, struct view file)
+{
+	const struct agreement *a;
+	enum err e = agreement_load(ctx, digest, &a);
+
+	(void)file;
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err agreements_load(struct node *n)
+{
+	return agreement_walk(n->store, load_one, n);
 }
 
 void agreements_free(struct node *n)

@@ -8,17 +8,20 @@
 /* Newest checkpoints held of agencies that share an agreement with us and this peer. */
 static size_t collect_seen(struct node *n, const struct peer *to, struct view *ret)
 {
-	size_t count = 0;
+	size_t count = 0, n_bytes = 0;
 
 	for (size_t i = 0; i < n->n_peer && count < HELLO_SEEN_MAX; i++) {
 		struct peer *other = &n->peer[i];
 
-		if (other == to || !other->held_note.n)
+		/* a peer that pads its notes with signatures must not make our Hello too long */
+		if (other == to || !other->held_note.n ||
+		    n_bytes + other->held_note.n > HELLO_SEEN_BYTES_MAX)
 			continue;
 		for (const struct cached_agreement *a = n->agreements; a; a = a->next) {
 			if (agreement_has_party(a->agreement, &to->row.agency) &&
 			    agreement_has_party(a->agreement, &other->row.agency)) {
 				ret[count++] = buf_view(&other->held_note);
+				n_bytes += other->held_note.n;
 				break;
 			}
 		}
@@ -55,6 +58,7 @@ enum err session_hello_due(struct node *n, struct session *s)
 	if (e)
 		return err_trace(e);
 	s->hello_sent = true;
+	s->shown_size = n->signed_size;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
 	return ERR_OK;
 }
@@ -204,7 +208,8 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 		e = check_seen(n, m);
 	if (e)
 		return err_trace(e);
-	if (!ours_stands || !p->row.pinned)
+	/* stopped meanwhile: by another session, or by its own word in `seen` */
+	if (!ours_stands || !p->row.pinned || p->row.stopped)
 		return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 	err_clear();
 	if (ledger_head_at(n, p, h->received.k, &head) ||
@@ -226,8 +231,10 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 	p->row.last_contact_us = n->port.utc_us(n->port.ctx);
 	p->row.last_error[0] = '\0';
 	p->dirty = true;
-	log_line(LOG_INFO, "connected peer=%s session=%llu role=%s", p->row.agency.text,
-		 (unsigned long long)s->number, s->role == TLS_DIALLER ? "dialler" : "listener");
+	if (peer_may_log(n, p))
+		log_line(LOG_INFO, "connected peer=%s session=%llu role=%s", p->row.agency.text,
+			 (unsigned long long)s->number,
+			 s->role == TLS_DIALLER ? "dialler" : "listener");
 	return ERR_OK;
 }
 
@@ -250,7 +257,7 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 
 	err_clear();
 	e = hello_check(m, &expected, &h);
-	if (e == ERR_DENIED)
+	if (e == ERR_DENIED && peer_may_log(n, p))
 		log_line(LOG_ERR,
 			 "a peer shows another seal key or ledger than the pinned one: nothing is "
 			 "exchanged until the operator has compared fingerprints peer=%s",

@@ -111,7 +111,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	e = item_take(n, s, b, which, &outcome);
 	if (e)
 		return err_trace(e);
-	if (outcome.status)
+	if (outcome.status && peer_may_log(n, p))
 		log_line(LOG_WARN,
 			 "item refused, its position is consumed peer=%s k=%llu status=%s "
 			 "reason=%s",
@@ -255,22 +255,106 @@ static enum err batch_contradicts(struct node *n, struct session *s, const char 
 	return e ? err_trace(e) : session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 }
 
+/* One half of the evidence, which anybody can check: u32 length, the entry, its tlog-proof. */
+static enum err evidence_half(struct view entry, uint64_t index, const struct proof *proof,
+			      struct view note, struct buf *out)
+{
+	enum err e = buf_put_u32(out, (uint32_t)entry.n);
+
+	if (!e)
+		e = buf_put_view(out, entry);
+	if (!e)
+		e = evidence_proof_text(index, proof, note, out);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err held_half(struct node *n, const struct peer *p, uint64_t k, struct buf *out)
+{
+	struct received_row row;
+	struct proof proof = {.n = 0};
+	struct buf note = {0};
+	enum err e = received_get(n->store, p->row.id, k, &row);
+
+	if (e)
+		return err_trace(e);
+	if (row.proof.n > sizeof(proof.hash))
+		return err_new(ERR_STORAGE, "stored proof is too long");
+	if (row.proof.n)
+		memcpy(proof.hash, row.proof.p, row.proof.n);
+	proof.n = row.proof.n / DIGEST_BYTES;
+	e = received_checkpoint_get(n->store, row.checkpoint, &note);
+	if (!e)
+		e = evidence_half(row.entry, row.index, &proof, buf_view(&note), out);
+	buf_fini(&note);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* Two entries proven at one k. */
+static enum err item_contradicts(struct node *n, struct session *s, const struct batch *b,
+				 size_t which)
+{
+	const struct batch_item *item = &b->item[which];
+	struct buf ours = {0}, theirs = {0};
+	struct proof proof;
+	enum err e;
+
+	e = merkle_batch_proof(b->index, b->leaf, b->n_item, b->checkpoint.size, b->nodes, which,
+			       &proof);
+	if (!e)
+		e = held_half(n, s->peer, item->k, &ours);
+	if (!e)
+		e = evidence_half(item->entry, item->index, &proof, b->note, &theirs);
+	if (!e)
+		e = batch_contradicts(n, s, "two entries proven at one position", buf_view(&ours),
+				      buf_view(&theirs));
+	buf_fini(&ours);
+	buf_fini(&theirs);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* A checkpoint without a new item is stored too: a peer sends one an hour, not without end. */
+static bool is_one_too_many(struct node *n, struct peer *p, const struct batch *b)
+{
+	const uint64_t hour = n->port.utc_us(n->port.ctx) / HOUR_US;
+
+	if ((b->n_item && !b->item[b->n_item - 1].is_known) ||
+	    (p->row.held_checkpoint && b->checkpoint.size == p->row.held_size))
+		return false;
+	if (p->bare_hour != hour)
+		p->n_bare = 0;
+	p->bare_hour = hour;
+	return ++p->n_bare > BARE_PER_HOUR;
+}
+
 static enum err take_verified(struct node *n, struct session *s, const struct batch *b)
 {
-	struct received_row held;
 	size_t differs_at;
 	enum err e;
 
 	e = compare_known(n, s->peer, b, &differs_at);
 	if (e)
 		return err_trace(e);
-	if (differs_at == b->n_item)
-		return take_items(n, s, b);
-	e = received_get(n->store, s->peer->row.id, b->item[differs_at].k, &held);
-	if (e)
-		return err_trace(e);
-	return batch_contradicts(n, s, "two entries proven at one position", held.entry,
-				 b->item[differs_at].entry);
+	if (differs_at < b->n_item)
+		return item_contradicts(n, s, b, differs_at);
+	if (is_one_too_many(n, s->peer, b))
+		return session_fault(n, s, PB(BYE_CODE, BUSY),
+				     "too many checkpoints without items");
+	return take_items(n, s, b);
+}
+
+/* One RESUME answers all batches that were on their way when it went: they are dropped. */
+static enum err batch_does_not_follow(struct node *n, struct session *s)
+{
+	if (s->n_dropped && ++s->n_dropped <= DROPPED_MAX)
+		return ERR_OK;
+	if (s->n_dropped || ++s->n_resumes > RESUMES_MAX) {
+		enum err e = err_new(ERR_CHAIN, "batches do not follow what is held");
+
+		(void)e;
+		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "batch is not acceptable");
+	}
+	s->n_dropped = 1;
+	return answer_resume(n, s);
 }
 
 enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m)
@@ -293,17 +377,10 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 	switch (batch_check(m, &expected, b)) {
 	case BATCH_OK:
 		p->row.last_contact_us = n->port.utc_us(n->port.ctx);
-		p->dirty = true;
+		s->n_dropped = 0;
 		return take_verified(n, s, b);
 	case BATCH_RESUME:
-		if (++s->n_resumes > RESUMES_MAX) {
-			enum err e = err_new(ERR_CHAIN, "batches do not follow what is held");
-
-			(void)e;
-			return session_fault(n, s, PB(BYE_CODE, PROTOCOL),
-					     "batch is not acceptable");
-		}
-		return answer_resume(n, s);
+		return batch_does_not_follow(n, s);
 	case BATCH_FAULT:
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "batch is not acceptable");
 	case BATCH_CONTRADICTION:

@@ -36,6 +36,9 @@
 
 #define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
 #define WINDOW_BYTES (8u * 1024 * 1024)
+#define PUMP_BYTES_MAX (1024u * 1024u) /* made for one session in one turn, and one batch more */
+#define UNSENT_MAX (2u * 1024u * 1024u)
+#define PUMP_AGAIN_MS 50
 #define PING_AFTER_MS 60000
 #define HELLO_WITHIN_MS 10000
 #define DIAL_FIRST_MS 500
@@ -46,6 +49,11 @@
 #define CLOCK_SLACK_US (UINT64_C(5) * 60 * 1000000)
 #define HOUR_US (UINT64_C(3600) * 1000000)
 #define SESSIONS_PER_PEER 4
+/* a Hello fits the 64 KiB that a link takes before it is admitted: 4 certificates, 2 notes, these
+ */
+#define HELLO_SEEN_BYTES_MAX 20000
+#define DROPPED_MAX 1024  /* batches on their way when RESUME was sent */
+#define BARE_PER_HOUR 120 /* batches without a new item that one peer may store a checkpoint by */
 #define NODE_JOBS_MAX 16
 #define ROOT_CACHE 64
 
@@ -70,10 +78,13 @@ struct peer {
 	unsigned n_faults; /* session faults in a row */
 	struct token_bucket log_tokens;
 	uint64_t n_unlogged; /* lines left out since the last one */
+	uint64_t bare_hour;  /* in which n_bare checkpoints came without a new item */
+	unsigned n_bare;
 };
 
 struct in_flight {
-	uint64_t k;
+	uint64_t k; /* up to here */
+	size_t n_items;
 	size_t n_bytes;
 };
 
@@ -89,15 +100,18 @@ struct session {
 	uint32_t schema_version;
 	uint64_t sent_size;
 	uint64_t sent_k;
-	uint64_t sent_hour; /* hour of the last checkpoint sent */
+	uint64_t sent_hour;  /* hour of the last checkpoint sent */
+	uint64_t shown_size; /* of our newest checkpoint that the peer was shown */
 	unsigned n_resumes;
+	unsigned n_dropped; /* batches since RESUME was sent, until one fits; 0: none is due */
 	struct in_flight flight[WINDOW_ITEMS]; /* ring: items that are not RECEIPT, k ascending */
 	size_t flight_at, n_flight;
+	size_t flight_items;
 	size_t flight_bytes;
+	uint64_t pump_at_ms; /* more waits to be made then; UINT64_MAX: nothing does */
 	uint64_t opened_ms;
 	uint64_t heard_ms;
 	uint64_t said_ms;
-	bool resume_wanted; /* answer RESUME at the end of the turn */
 	struct session *next;
 };
 
@@ -178,7 +192,8 @@ struct reconcile {
 	struct peer *peer;
 	uint64_t session;
 	uint64_t ask_id;
-	int side;	    /* ChainSide asked about */
+	int side; /* ChainSide asked about */
+	uint64_t asked_k;
 	uint64_t low, high; /* bisection: low agrees, high differs; high 0: newest asked */
 	uint64_t deadline_ms;
 	bool differs;
@@ -438,6 +453,8 @@ enum err agreement_judged(struct node *n, const struct peer *p, const struct dig
 			  bool by_peer, uint64_t k, uint64_t seen_k, bool *ret) WARN_UNUSED;
 
 /** Free those read. */
+/** All that are held, at start: Hello says what is seen of their parties. */
+enum err agreements_load(struct node *n) WARN_UNUSED;
 void agreements_free(struct node *n);
 
 /* --- records.c --- */

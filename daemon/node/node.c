@@ -269,7 +269,9 @@ static enum err turn(struct node *n, bool *ret_more)
 		e = take_timers(n);
 	if (!e)
 		e = verify_step(n, ret_more);
-	if (!e && !n->hold)
+	/* Also when a Hello of this very turn stopped the signing: entries without their checkpoint
+	 * would keep the database from opening again. They do not leave: see outbox_pump(). */
+	if (!e)
 		e = ledger_sign(n);
 	if (!e)
 		e = build_outputs(n);
@@ -303,6 +305,8 @@ uint64_t node_deadline_ms(const struct node *n)
 		if (s->closing)
 			continue;
 		at = s->hello_seen ? s->said_ms + PING_AFTER_MS : s->opened_ms + HELLO_WITHIN_MS;
+		if (s->hello_seen && s->pump_at_ms < at)
+			at = s->pump_at_ms;
 		if (at < deadline)
 			deadline = at;
 	}

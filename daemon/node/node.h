@@ -44,6 +44,11 @@ struct port {
 	void (*close)(void *ctx, uint64_t session);
 	/** Start to dial a configured peer; node_session_opened() or nothing follows. */
 	void (*dial)(void *ctx, const struct agency_id *peer);
+	/**
+	 * Bytes sent on a session that its peer has not taken yet: while they are many, no more are
+	 * made. NULL: never any.
+	 */
+	size_t (*unsent)(void *ctx, uint64_t session);
 	/** This much of a session's frames has been dealt with: read on. */
 	void (*credit)(void *ctx, uint64_t session, size_t n_bytes);
 	/** One ApiReply for a request of @p caller. */

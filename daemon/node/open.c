@@ -75,6 +75,8 @@ static enum err check_newest(struct node *n)
 				    seal_key_public(n->seal_key), &c);
 	if (e == ERR_SIGNATURE)
 		return err_new(ERR_CONFIG, "the seal key does not fit the ledger's checkpoint");
+	if (e && (err_class(e) == ERR_CLASS_PEER || e == ERR_NOT_FOUND))
+		return err_new(ERR_STORAGE, "the ledger has no readable checkpoint");
 	if (e)
 		return err_trace(e);
 	root = tree_root(&n->tree);
@@ -103,8 +105,9 @@ static enum err load_last_time(struct node *n)
 /* The database against the checkpoints kept outside of it. */
 static void check_last_signed(struct node *n, const struct node_options *options)
 {
-	struct checkpoint c;
 	const struct verify_key *key = seal_key_public(n->seal_key);
+	struct checkpoint c;
+	struct digest root;
 
 	if (view_eq(options->last_signed_newest, buf_view(&n->note)) ||
 	    view_eq(options->last_signed_previous, buf_view(&n->note)))
@@ -116,6 +119,8 @@ static void check_last_signed(struct node *n, const struct node_options *options
 		n->hold = "the last-signed file is damaged or of another ledger";
 	} else if (c.size > n->signed_size) {
 		n->hold = "the database stands behind what was signed: an old backup was restored";
+	} else if (ledger_root_at(n, c.size, &root) || !digest_eq(&root, &c.root)) {
+		n->hold = "the database contradicts what was signed: it was forked";
 	} else {
 		log_line(LOG_WARN, "last-signed stands behind the database, and is written again");
 		return;
@@ -235,6 +240,8 @@ enum err node_open(const struct node_options *options, struct node **ret)
 	check_last_signed(n, options);
 	clock_check(n);
 	e = peers_load(n, options);
+	if (!e)
+		e = agreements_load(n);
 	if (!e)
 		e = commit_start(n);
 	if (!e)

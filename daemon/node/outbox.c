@@ -154,27 +154,37 @@ static enum err pack_item(struct node *n, const struct entry_row *row, struct pa
 }
 
 /* Receipts and recalls ignore the window, and so does what stands before one in the chain: else two
- * full windows would wait for each other's receipts. */
+ * full windows would wait for each other's receipts. What bounds those is that the peer reads: see
+ * room_for(). */
 static bool window_is_open(const struct session *s, uint64_t k)
 {
 	if (k <= s->peer->row.urgent_k)
 		return true;
-	return s->n_flight < WINDOW_ITEMS && s->flight_bytes < WINDOW_BYTES;
+	return s->flight_items < WINDOW_ITEMS && s->flight_bytes < WINDOW_BYTES;
 }
 
 static void count_in_flight(struct session *s, uint64_t k, size_t n_bytes)
 {
-	if (s->n_flight == WINDOW_ITEMS)
-		return; /* beyond the window only for a receipt's sake: not counted */
-	s->flight[(s->flight_at + s->n_flight) % WINDOW_ITEMS] =
-		(struct in_flight){.k = k, .n_bytes = n_bytes};
-	s->n_flight++;
+	size_t at = (s->flight_at + s->n_flight) % WINDOW_ITEMS;
+
+	/* beyond the window, for a receipt's sake: counted with the last one */
+	if (s->n_flight == WINDOW_ITEMS) {
+		at = (at + WINDOW_ITEMS - 1) % WINDOW_ITEMS;
+	} else {
+		s->flight[at] = (struct in_flight){0};
+		s->n_flight++;
+	}
+	s->flight[at].k = k;
+	s->flight[at].n_items++;
+	s->flight[at].n_bytes += n_bytes;
+	s->flight_items++;
 	s->flight_bytes += n_bytes;
 }
 
 void outbox_receipted(struct session *s, uint64_t k)
 {
 	while (s->n_flight && s->flight[s->flight_at].k <= k) {
+		s->flight_items -= s->flight[s->flight_at].n_items;
 		s->flight_bytes -= s->flight[s->flight_at].n_bytes;
 		s->flight_at = (s->flight_at + 1) % WINDOW_ITEMS;
 		s->n_flight--;
@@ -186,6 +196,7 @@ void outbox_rewind(struct session *s, uint64_t size, uint64_t k)
 	s->sent_size = size;
 	s->sent_k = k;
 	s->n_flight = 0;
+	s->flight_items = 0;
 	s->flight_bytes = 0;
 }
 
@@ -233,7 +244,7 @@ static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 		e = batch_make(&terms, &reader, &o->data);
 	if (e)
 		return err_trace(e);
-	s->sent_size = n->signed_size;
+	s->sent_size = s->shown_size = n->signed_size;
 	if (p->n_item)
 		s->sent_k = p->last_k;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
@@ -241,23 +252,53 @@ static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 	return ERR_OK;
 }
 
+/* How many bytes may be made for a session now. What waits to be read by the peer waits in memory,
+ * and a chain may be long: the peer's cursor can stand anywhere, and a receipt takes along all
+ * before it. */
+static size_t room_for(struct node *n, struct session *s)
+{
+	const size_t unsent = n->port.unsent ? n->port.unsent(n->port.ctx, s->number) : 0;
+
+	if (unsent >= UNSENT_MAX)
+		return 0;
+	return UNSENT_MAX - unsent < PUMP_BYTES_MAX ? UNSENT_MAX - unsent : PUMP_BYTES_MAX;
+}
+
+static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
+{
+	const size_t room = room_for(n, s);
+	size_t n_pumped = 0;
+	enum err e;
+
+	s->pump_at_ms = UINT64_MAX;
+	while (s->sent_k < s->peer->row.sent_k) {
+		if (n_pumped >= room) {
+			s->pump_at_ms = n->port.mono_ms(n->port.ctx) + (room ? 0 : PUMP_AGAIN_MS);
+			return ERR_OK;
+		}
+		e = entry_walk_peer(n->store, s->peer->row.id, s->sent_k, add_to_parcel, p);
+		if (e && e != ERR_FULL)
+			return err_trace(e);
+		if (p->n_item == 0)
+			return ERR_OK;
+		n_pumped += p->n_bytes;
+		e = send_parcel(n, s, p);
+		parcel_clear(p);
+		if (e)
+			return err_trace(e);
+	}
+	return ERR_OK;
+}
+
 enum err outbox_pump(struct node *n, struct session *s)
 {
 	const uint64_t hour = n->port.utc_us(n->port.ctx) / HOUR_US;
 	struct parcel p = {.n = n, .s = s};
-	enum err e = ERR_OK;
+	enum err e;
 
 	if (s->closing || !s->hello_seen || s->peer->live != s || n->hold)
 		return ERR_OK;
-	while (!e && s->sent_k < s->peer->row.sent_k) {
-		e = entry_walk_peer(n->store, s->peer->row.id, s->sent_k, add_to_parcel, &p);
-		if (e == ERR_FULL)
-			e = ERR_OK;
-		if (e || p.n_item == 0)
-			break;
-		e = send_parcel(n, s, &p);
-		parcel_clear(&p);
-	}
+	e = pump_items(n, s, &p);
 	/* once an hour the newest checkpoint, whether there is something to say or not */
 	if (!e && hour != s->sent_hour && s->sent_size < n->signed_size)
 		e = send_parcel(n, s, &p);

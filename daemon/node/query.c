@@ -64,7 +64,7 @@ static enum err answer_heads(struct node *n, struct peer *p, const struct pb_ask
 	return ERR_OK;
 }
 
-static enum err answer_sizes(struct node *n, const struct pb_ask_consistency *ask,
+static enum err answer_sizes(struct node *n, uint64_t to_size, const struct pb_ask_consistency *ask,
 			     struct proof proof[ASK_SIZES_MAX],
 			     struct pb_size_proof message[ASK_SIZES_MAX],
 			     struct pb_size_proof *list[ASK_SIZES_MAX], struct pb_answer *answer)
@@ -75,13 +75,14 @@ static enum err answer_sizes(struct node *n, const struct pb_ask_consistency *as
 	for (size_t i = 0; i < ask->n_sizes; i++) {
 		enum err e;
 
-		if (ask->sizes[i] > n->signed_size)
+		if (ask->sizes[i] > to_size)
 			continue;
-		e = merkle_prove_consistency(&reader, ask->sizes[i], n->signed_size, &proof[i]);
+		e = merkle_prove_consistency(&reader, ask->sizes[i], to_size, &proof[i]);
 		if (e)
 			return err_trace(e);
 		message[i] = (struct pb_size_proof)PB_SIZE_PROOF_INIT;
-		message[i].has_size = message[i].has_hashes = 1;
+		message[i].has_size = 1;
+		message[i].has_hashes = proof[i].n != 0;
 		message[i].size = ask->sizes[i];
 		message[i].hashes = message_borrow(
 			view_of(proof[i].hash, proof[i].n * sizeof(proof[i].hash[0])));
@@ -110,7 +111,8 @@ enum err query_ask(struct node *n, struct session *s, const struct pb_ask *m)
 	if (m->heads)
 		e = answer_heads(n, s->peer, m->heads, &heads, &answer);
 	else if (m->consistency)
-		e = answer_sizes(n, m->consistency, proof, size_proof, size_list, &answer);
+		e = answer_sizes(n, s->shown_size, m->consistency, proof, size_proof, size_list,
+				 &answer);
 	/* entries of an earlier epoch: this node holds none until epochs are accepted */
 	frame.answer = &answer;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
@@ -126,6 +128,7 @@ static enum err ask_head(struct node *n, struct reconcile *r, uint64_t k)
 	struct pb_ask_heads heads = PB_ASK_HEADS_INIT;
 
 	r->ask_id = ++n->next_ask_id;
+	r->asked_k = k;
 	ask.has_id = 1;
 	ask.id = r->ask_id;
 	ask.heads = &heads;
@@ -244,16 +247,17 @@ static enum err reconcile_answer(struct node *n, struct reconcile *r, const stru
 	bool same;
 	enum err e;
 
+	/* not received_k of now: items may have come since the question went */
+	asked = r->asked_k;
 	if (r->high == 0) {
-		asked = r->side == PB(CHAIN_SIDE, MINE) ? newest : r->peer->row.received_k;
+		if (r->side == PB(CHAIN_SIDE, MINE))
+			asked = newest;
 		if (r->side == PB(CHAIN_SIDE, MINE))
 			r->sent_held = newest;
 		else
 			r->received_written = newest;
 		if (asked == 0 || (newest == 0 && r->side == PB(CHAIN_SIDE, MINE)))
 			return next_side(n, r);
-	} else {
-		asked = r->low + (r->high - r->low) / 2;
 	}
 	head = head_in(m, asked);
 	same = false;

@@ -107,6 +107,7 @@ enum err session_opened(struct node *n, const struct input *in)
 	s->peer = p;
 	s->role = in->role;
 	memcpy(s->exporter, in->exporter, sizeof(s->exporter));
+	s->pump_at_ms = UINT64_MAX;
 	s->opened_ms = s->heard_ms = s->said_ms = n->port.mono_ms(n->port.ctx);
 	s->next = n->session;
 	n->session = s;
