@@ -99,8 +99,12 @@ trust_domain_or_fail()
 	'') fail "the trust domain is empty" ;;
 	*[!a-z0-9.-]*) fail "trust domain '$1': only a-z, 0-9, '.' and '-' may stand in it" ;;
 	.* | *. | *..*) fail "trust domain '$1': a label between two dots is empty" ;;
+	-* | *- | *.-* | *-.*) fail "trust domain '$1': a label begins or ends with '-'" ;;
 	esac
 	[ ${#1} -le 253 ] || fail "trust domain '$1' is longer than 253 characters"
+	expr "x.$1" : '.*[.][^.]\{64\}' >/dev/null &&
+		fail "trust domain '$1': a label is longer than 63 characters"
+	return 0
 }
 
 # name_or_fail NAME: sets trust_domain, agency and id, and what the profiles read.

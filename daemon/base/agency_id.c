@@ -14,7 +14,7 @@ static bool is_name_char(uint8_t c)
 	return is_domain_char(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_';
 }
 
-static bool domain_is_valid(struct view d)
+bool trust_domain_is_valid(struct view d)
 {
 	size_t start = 0;
 
@@ -57,7 +57,7 @@ enum err agency_id_parse(struct view text, struct agency_id *ret)
 		return err_new(ERR_FORMAT, "agency id has no agency after its trust domain");
 	domain = view_of(text.p + N_PREFIX, (size_t)(slash - text.p) - N_PREFIX);
 	name = view_of(slash + 1, text.n - (size_t)(slash + 1 - text.p));
-	if (!domain_is_valid(domain))
+	if (!trust_domain_is_valid(domain))
 		return err_new(ERR_FORMAT, "agency id: trust domain must be of [a-z0-9.-]");
 	if (!name_is_valid(name))
 		return err_new(ERR_FORMAT,

@@ -3,7 +3,7 @@
  * Agency ids are SPIFFE ids, read by our own strict parser (OpenSSL's URI name constraints are no
  * defence): `spiffe://<trust domain>/<agency>`.
  *
- *   trust domain  1..253 of [a-z0-9.-]; no empty label, none that begins or ends with '-'
+ *   trust domain  1..253 of [a-z0-9.-]; labels of 1..63, none begins or ends with '-'
  *   agency        exactly one path segment, 1..64 of [A-Za-z0-9._-], not "." or ".."
  *
  * No port, user, query, fragment, percent-encoding, trailing slash or upper-case scheme.
@@ -36,6 +36,9 @@ struct agency_id {
  * @retval ERR_FORMAT  anything but the form above
  */
 enum err agency_id_parse(struct view text, struct agency_id *ret) WARN_UNUSED;
+
+/** Whether @p domain alone is a trust domain as above. */
+bool trust_domain_is_valid(struct view domain);
 
 bool agency_id_eq(const struct agency_id *a, const struct agency_id *b);
 

@@ -97,16 +97,6 @@ static enum err listen_read(const struct config_reader *r, struct config *c)
 	return e;
 }
 
-static bool domain_is_valid(const char *domain)
-{
-	char text[AGENCY_ID_MAX + 2];
-	struct agency_id id;
-	int n = snprintf(text, sizeof(text), "spiffe://%s/a", domain);
-
-	return n > 0 && (size_t)n < sizeof(text) && !strchr(domain, '/') &&
-	       !agency_id_parse(view_str(text), &id);
-}
-
 static const struct config_trust *trust_find(const struct config *c, struct view domain)
 {
 	for (size_t i = 0; i < c->n_trust; i++)
@@ -129,7 +119,7 @@ static enum err trust_one_read(const struct config_reader *r, yaml_ref map, stru
 	if (e)
 		return err_trace(e);
 	domain = yaml_text(r->yaml, node);
-	if (!domain_is_valid(domain))
+	if (!trust_domain_is_valid(view_str(domain)))
 		return yaml_fail(r->problem, yaml_line(r->yaml, node),
 				 "domain must be a trust domain alone, such as ochrana.cz.example");
 	other = trust_find(c, view_str(domain));

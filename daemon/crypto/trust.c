@@ -2,8 +2,6 @@
  */
 #include "crypto/cert.h"
 
-#include <stdio.h>
-
 #include "crypto/internal.h"
 
 #define AUTH_LEVEL 2 /* at least 112 bits: no SHA-1, no RSA below 2048 */
@@ -119,28 +117,13 @@ static enum err add_crl(void *ctx, const char *type, struct view der)
 	return ERR_OK;
 }
 
-/* A domain name is one that an agency id could hold. */
-static bool domain_name_is_valid(struct view domain)
-{
-	char text[AGENCY_ID_MAX + 1];
-	struct agency_id id;
-	int n;
-
-	if (domain.n == 0 || domain.n > TRUST_DOMAIN_MAX)
-		return false;
-	n = snprintf(text, sizeof(text), AGENCY_ID_PREFIX "%.*s/a", (int)domain.n,
-		     (const char *)domain.p);
-	return n > 0 && agency_id_parse(view_of(text, (size_t)n), &id) == ERR_OK &&
-	       view_eq(agency_id_domain(&id), domain);
-}
-
 static enum err domain_init(struct domain *d, struct view name)
 {
 	/* Every certificate of the CA file is an anchor, be its own issuer there or not. */
 	const unsigned long flags =
 		X509_V_FLAG_CRL_CHECK | X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN;
 
-	if (!domain_name_is_valid(name))
+	if (!trust_domain_is_valid(name))
 		return err_new(ERR_CONFIG, "not a trust domain: [a-z0-9.-] is");
 	memcpy(d->name, name.p, name.n);
 	d->store = X509_STORE_new();

@@ -187,6 +187,17 @@ static void ids_compare_as_bytes(void **state)
 	}
 }
 
+static void a_domain_alone_follows_the_same_rule(void **state)
+{
+	static const char *const refused[] = {"", ".", "a.", "-a", "A", "a/b", "a/", L64, D253 "a"};
+
+	(void)state;
+	assert_true(trust_domain_is_valid(view_str("ochrana.cz.example")));
+	assert_true(trust_domain_is_valid(view_str(D253)));
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		assert_false(trust_domain_is_valid(view_str(refused[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +205,7 @@ int main(void)
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(each_byte_is_of_its_set_or_refused),
 		cmocka_unit_test(ids_compare_as_bytes),
+		cmocka_unit_test(a_domain_alone_follows_the_same_rule),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
