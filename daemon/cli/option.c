@@ -42,11 +42,10 @@ static enum err code_fault(const struct codelist *list, const char *name, const 
 
 	for (size_t i = 0; i < codelist_count(list); i++) {
 		const char *code = codelist_code_at(list, i);
-		int added = snprintf(all + n, sizeof(all) - n, "%s%s", i ? ", " : "", code);
 
 		nearest_see(&near_by, code);
 		if (n < sizeof(all))
-			n += (size_t)added;
+			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", i ? ", " : "", code);
 	}
 	if (near_by.name || n >= sizeof(all))
 		return err_new(ERR_INVALID, "--%s: '%.*s' is not one of its codes%s%s%s", name,

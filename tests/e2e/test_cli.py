@@ -94,6 +94,9 @@ def test_the_manual_knows_every_command_and_option():
      "wants --consent"),
     ("referral send --record abcdef01 --to p --purpose child-protection --basis public-task"
      " --consent-scope all", "want --consent"),
+    # Of many codes with long names, and none of them near.
+    ("referral send --record abcdef01 --to p --purpose child-protection --basis public-task"
+     " --type xyzzy", "--help says which are"),
 ])
 def test_usage_errors_say_what_to_do(line, words):
     assert words in amparo(*line.split(), code=64)[1]
