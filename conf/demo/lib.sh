@@ -12,7 +12,7 @@ export LC_ALL=C.UTF-8
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 self=conf/demo/$(basename "$0")
 
-START_S=20        # until a node serves: it takes well under a second, unless the machine is busy
+START_S=20        # until a node answers: it takes well under a second, unless the machine is busy
 STOP_S=20         # until it has ended by itself
 SOCKET_PATH_MAX=107 # bytes: sun_path of sockaddr_un
 LOG_LINES=15      # shown of the log of a node that failed
@@ -137,9 +137,15 @@ wait_until()
 	done
 }
 
-node_serves()
+node_answers()
 {
-	[[ $(amparo "$1" --json status 2>/dev/null | field state) == serving ]]
+	amparo "$1" --json status >/dev/null 2>&1
+}
+
+# Why it signs nothing, if so.
+node_hold()
+{
+	amparo "$1" --json status 2>/dev/null | field state | grep -vx serving
 }
 
 # node_start NAME
@@ -156,7 +162,7 @@ node_start()
 	until [[ $(node_parent "$1") == "$pid" ]] || ! kill -0 "$pid" 2>/dev/null; do
 		sleep 0.01
 	done
-	wait_until $START_S "$1" "it serves" node_serves "$1"
+	wait_until $START_S "$1" "it answers" node_answers "$1"
 }
 
 # node_stop NAME: as an operator does, with SIGTERM. True if it ended by itself, within STOP_S.

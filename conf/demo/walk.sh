@@ -89,6 +89,7 @@ start_nodes()
 	for name in "${names[@]}"; do
 		began=$(now_us)
 		node_start "$name"
+		expect "$name" "its state" "$(ask "$name" status | field state)" serving
 		took=$(ms_since "$began")
 		((took <= slowest)) || slowest=$took
 	done

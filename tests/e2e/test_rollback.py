@@ -1,0 +1,115 @@
+"""An old database that was put back: the node signs nothing over what it signed before."""
+
+import shutil
+
+import pytest
+
+from conftest import ROOT, wait_for
+
+RECORD = ROOT / "conf/demo/victim-2.json"
+AGREEMENT = ROOT / "conf/agreements/demo.yaml"
+
+
+def state(node):
+    return node.json("status")[0]["state"]
+
+
+def entries(node):
+    return node.json("status")[0]["size"]
+
+
+def keep(node, name, *paths):
+    """A copy of these paths of a stopped node."""
+    copy = node.folder / name
+    copy.mkdir()
+    for path in paths:
+        source = node.folder / path
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / path)
+
+
+def put_back(node, name, *paths):
+    for path in paths:
+        target = node.folder / path
+        if target.is_dir():
+            shutil.rmtree(target)
+            shutil.copytree(node.folder / name / path, target)
+        else:
+            shutil.copy(node.folder / name / path, target)
+
+
+def signs_nothing(node):
+    """It says so, answers what it can, and no entry is written."""
+    before = entries(node)
+    refused = node.amparo("record", "import", RECORD, code=None)
+    assert refused.returncode != 0 and "nothing is signed" in refused.stderr
+    assert entries(node) == before
+    assert node.json("record", "list") != []
+
+
+@pytest.fixture
+def with_record(one):
+    one.start()
+    one.json("record", "import", RECORD)
+    one.stop()
+    return one
+
+
+def test_a_restored_backup_is_found_by_the_file_beside_it(with_record):
+    node = with_record
+    keep(node, "backup", "data")
+    node.start()
+    for _ in range(3):
+        node.json("record", "import", RECORD)
+    size = entries(node)
+    node.stop()
+    keep(node, "newest", "data")
+
+    put_back(node, "backup", "data")
+    node.start()
+    assert node.log_lines("err: nothing is signed: .*an old backup was restored")
+    assert "an old backup was restored" in state(node)
+    signs_nothing(node)
+    node.stop()
+
+    # It wrote nothing meanwhile, so that the newer database still fits.
+    put_back(node, "newest", "data")
+    node.start()
+    assert state(node) == "serving"
+    assert entries(node) == size + 1
+    assert node.json("audit", "verify")[0]["ok"] is True
+
+
+def test_a_database_one_commit_behind_goes_on(with_record):
+    """As after a power cut between last-signed and the commit: nothing of it had left."""
+    node = with_record
+    keep(node, "backup", "data")
+    node.start()
+    # No entry but the one of the start: one commit.
+    size = entries(node)
+    node.kill()
+    put_back(node, "backup", "data")
+    node.start()
+    assert state(node) == "serving" and entries(node) == size
+
+
+def test_a_restored_backup_with_its_last_signed_is_found_by_a_peer(pair, folder):
+    """Everything was put back, and nothing here can tell; but the peer holds what was signed since."""
+    one, two = pair
+    file = folder / "agreement.yaml"
+    file.write_text(AGREEMENT.read_text()
+                    .replace("spiffe://ochrana.cz.example/central-authority", one.id)
+                    .replace("spiffe://ochrana.sk.example/central-authority", two.id))
+    one.json("record", "import", RECORD)
+    one.stop()
+    keep(one, "backup", "data", "last-signed")
+    one.start()
+    one.wait_connected(two)
+    one.amparo("agreement", "adopt", file)
+    wait_for(lambda: two.json("agreement", "list"), "what one wrote arrives at two")
+    one.stop()
+
+    put_back(one, "backup", "data", "last-signed")
+    one.start()
+    one.wait_log("err: .*a peer holds a checkpoint of ours")
+    assert "a peer holds a checkpoint of ours that this ledger does not contain" in state(one)
+    signs_nothing(one)
