@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #define WORDS_MAX 3 /* noun, verb, operand */
 #define QUOTE_MAX 60

@@ -5,7 +5,7 @@
 
 #include "base/digest.h"
 #include "cli/moment.h"
-#include "cli/nearest.h"
+#include "base/nearest.h"
 #include "wire/codelist.h"
 #include "wire/text.h"
 
@@ -45,7 +45,8 @@ static enum err code_fault(const struct codelist *list, const char *name, const 
 
 		nearest_see(&near_by, code);
 		if (n < sizeof(all))
-			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", i ? ", " : "", code);
+			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", i ? ", " : "",
+					      code);
 	}
 	if (near_by.name || n >= sizeof(all))
 		return err_new(ERR_INVALID, "--%s: '%.*s' is not one of its codes%s%s%s", name,

@@ -6,9 +6,8 @@
 
 #include <yaml.h>
 
+#include "base/nearest.h"
 #include "config/yaml_scan.h"
-
-#define NEAR_MAX 32 /* longest key for which a near one is looked for */
 
 struct yaml_file {
 	yaml_document_t doc;
@@ -166,50 +165,6 @@ enum err yaml_map_need(const struct yaml_file *f, yaml_ref map, const char *key,
 	return ERR_OK;
 }
 
-/** Number of inserted, deleted and changed characters between two short texts (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NEAR_MAX + 1], n_b = strlen(b);
-
-	for (size_t j = 0; j <= n_b; j++)
-		row[j] = j;
-	for (size_t i = 0; a[i] != '\0'; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < n_b; j++) {
-			size_t best = diagonal + (a[i] != b[j]);
-
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			diagonal = row[j + 1];
-			row[j + 1] = best;
-		}
-	}
-	return row[n_b];
-}
-
-/** The known key nearest to a wrong one, if it can be what was meant. */
-static const char *nearest(const char *key, const char *const *known)
-{
-	const char *found = NULL;
-	size_t best = 3; /* that far away it is another word */
-
-	if (strlen(key) > NEAR_MAX)
-		return NULL;
-	for (; *known; known++) {
-		size_t d = strlen(*known) <= NEAR_MAX ? distance(key, *known) : best;
-
-		if (d < best && d < strlen(*known)) {
-			best = d;
-			found = *known;
-		}
-	}
-	return found;
-}
-
 static bool is_known(const char *key, const char *const *known)
 {
 	for (; *known; known++)
@@ -227,17 +182,20 @@ enum err yaml_map_check_keys(const struct yaml_file *f, yaml_ref map, const char
 		return err_trace(e);
 	for (size_t i = 0; i < yaml_count(f, map); i++) {
 		char quoted[YAML_QUOTE_MAX];
-		const char *key, *meant;
+		struct nearest meant;
+		const char *key;
 		int line;
 
 		yaml_map_at(f, map, i, &key, &line, NULL);
 		if (is_known(key, known))
 			continue;
-		meant = nearest(key, known);
-		if (meant)
+		meant = nearest_begin(key);
+		for (const char *const *name = known; *name; name++)
+			nearest_see(&meant, *name);
+		if (meant.name)
 			return yaml_fail(ret_problem, line,
 					 "there is no key %s here: is '%s' meant?",
-					 yaml_quote(key, quoted), meant);
+					 yaml_quote(key, quoted), meant.name);
 		return yaml_fail(ret_problem, line, "there is no key %s here: remove it",
 				 yaml_quote(key, quoted));
 	}

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 #define WORDS_MAX 224 /* what err_new() keeps, less the file and line before it */
 
 static size_t path_grow(struct json_path *path, int n)
@@ -61,67 +63,19 @@ enum err json_fault(const struct json_path *path, const char *format, ...)
 	return err_new(ERR_INVALID, "%s%s%s", path->text, path->n ? ": " : "", words);
 }
 
-static size_t least(size_t a, size_t b, size_t c)
-{
-	size_t m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* How many letters must be put in, taken out or changed (Levenshtein). */
-static size_t edit_distance(const char *a, const char *b)
-{
-	size_t row[FIELD_PATH_MAX];
-	size_t n = strlen(b);
-
-	ASSERT(n < FIELD_PATH_MAX);
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t above = row[j];
-
-			row[j] =
-				least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[n];
-}
-
-static const char *nearest(enum record_type type, const struct field *parent, const char *key)
-{
-	size_t best = strlen(key) / 3 + 1;
-	const struct field *field = NULL;
-	const char *name = NULL;
-
-	if (strlen(key) >= FIELD_PATH_MAX)
-		return NULL;
-	while ((field = field_table_next(type, parent, field))) {
-		size_t distance = edit_distance(key, field->name);
-
-		if (distance <= best) {
-			/* of equals the first */
-			name = name && distance == best ? name : field->name;
-			best = distance;
-		}
-	}
-	return name;
-}
-
 enum err json_fault_key(const struct json_path *path, enum record_type type,
 			const struct field *parent, const char *key)
 {
-	const char *near_by = nearest(type, parent, key);
+	struct nearest near_by = nearest_begin(key);
+	const struct field *field = NULL;
 	struct json_quoted quoted;
 
+	while ((field = field_table_next(type, parent, field)))
+		nearest_see(&near_by, field->name);
 	(void)json_quote(key, &quoted);
-	if (near_by)
+	if (near_by.name)
 		return err_new(ERR_INVALID, "%s%s%s: no such field; did you mean \"%s\"?",
-			       path->text, path->n ? "." : "", quoted.text, near_by);
+			       path->text, path->n ? "." : "", quoted.text, near_by.name);
 	return err_new(ERR_INVALID, "%s%s%s: no such field", path->text, path->n ? "." : "",
 		       quoted.text);
 }

@@ -7,7 +7,6 @@
 
 #include "base/own.h"
 #include "cli/command.h"
-#include "cli/nearest.h"
 #include "wire/codelist.h"
 
 #define ARGUMENTS_MAX 48
@@ -224,21 +223,6 @@ static void the_tables_hold(void **state)
 	}
 }
 
-static void near_is_near_enough(void **state)
-{
-	struct nearest n = nearest_begin("lsit");
-	(void)state;
-
-	nearest_see(&n, "import");
-	assert_null(n.name);
-	nearest_see(&n, "list");
-	nearest_see(&n, "lisp");
-	assert_string_equal(n.name, "list");
-	n = nearest_begin("a-name-that-is-longer-than-any-that-there-could-be-of-all-the-names");
-	nearest_see(&n, "list");
-	assert_null(n.name);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,7 +232,6 @@ int main(void)
 		cmocka_unit_test(mistakes_are_said),
 		cmocka_unit_test(the_command_is_known_after_a_mistake),
 		cmocka_unit_test(the_tables_hold),
-		cmocka_unit_test(near_is_near_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,6 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
-
-#define NAME_MAX_BYTES 64
 
 static size_t least(size_t a, size_t b, size_t c)
 {
@@ -11,10 +9,10 @@ static size_t least(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-/* How many letters must be put in, taken out or changed (Levenshtein); both short. */
+/* How many letters must be put in, taken out or changed (Levenshtein); both are short. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[NAME_MAX_BYTES];
+	size_t row[NEAREST_BYTES];
 	size_t n = strlen(b);
 
 	for (size_t j = 0; j <= n; j++)
@@ -43,7 +41,7 @@ void nearest_see(struct nearest *n, const char *name)
 {
 	size_t d;
 
-	if (strlen(n->wrong) >= NAME_MAX_BYTES || strlen(name) >= NAME_MAX_BYTES)
+	if (strlen(n->wrong) >= NEAREST_BYTES || strlen(name) >= NEAREST_BYTES)
 		return;
 	d = distance(n->wrong, name);
 	if (d < n->distance) {
