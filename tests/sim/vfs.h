@@ -10,6 +10,12 @@
  *      +---- disk_restart(how it went down) <---+
  *
  * Deterministic: randomness and time are the world's. One disk an agency, its VFS named "sim0" ...
+ *
+ * What the world does with it:
+ * - each port function that acts asks disk_point() first and does nothing unless it says DISK_OK;
+ * - after each call into a node (open, turn, idle, close): when it failed, or the disk is dead, the
+ *   process is gone: node_close(), then disk_restart(), then perhaps node_open() again;
+ * - a node's call may fail only if disk_has_failed(), or if the world took its memory.
  */
 #ifndef TESTS_SIM_VFS_H
 #define TESTS_SIM_VFS_H
