@@ -291,9 +291,9 @@ static enum err paths_check(const struct config_reader *r, const struct config *
 
 static enum err config_read(const struct config_reader *r, struct config *c)
 {
-	static const char *const known[] = {"agency", "data", "socket", "node_key", "last_signed",
-					    "tls",    "seal", "listen", "trust",    "peers",
-					    "roles",  "log",  NULL};
+	static const char *const known[] = {"agency", "data",	"socket", "node_key", "last_signed",
+					    "tls",    "seal",	"listen", "trust",    "peers",
+					    "roles",  "limits", "log",	  NULL};
 	yaml_ref root = yaml_root(r->yaml);
 	enum err e = yaml_map_check_keys(r->yaml, root, known, r->problem);
 
@@ -319,6 +319,8 @@ static enum err config_read(const struct config_reader *r, struct config *c)
 		e = peers_read(r, c);
 	if (!e)
 		e = roles_read(r, c);
+	if (!e)
+		e = config_limits_read(r, &c->limits);
 	if (!e)
 		e = log_read(r, c);
 	if (!e)

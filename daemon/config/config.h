@@ -74,6 +74,14 @@ struct config_role_members {
 	size_t n_gid;
 };
 
+/** What this node keeps free, and what one peer may make it hold; never 0. */
+struct config_limits {
+	uint64_t reserve_mib; /**< of the disk with `data`: below it no new work is taken */
+	uint64_t peer_entries_a_day;
+	uint64_t peer_mib_held;
+	uint64_t peer_notes_a_day; /**< checkpoints kept as evidence */
+};
+
 struct config {
 	struct agency_id agency;
 	struct config_path data; /**< folder of the database */
@@ -89,6 +97,7 @@ struct config {
 	size_t n_peer;
 	struct config_role_members role[N_ROLES];
 	bool has_default_roles; /**< no `roles` in the file: worth a line in the log */
+	struct config_limits limits;
 	enum log_level log_level;
 	char *file; /**< as given, for messages */
 };

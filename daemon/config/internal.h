@@ -45,6 +45,9 @@ char *config_folder_of(const char *file);
 /** Does a path lie in a folder, as far as the texts say? Both from config_path_read(). */
 bool config_path_is_inside(const char *path, const char *folder);
 
+/** Read the map `limits`, which may be absent, with the usual for what it does not say. */
+enum err config_limits_read(const struct config_reader *r, struct config_limits *ret) WARN_UNUSED;
+
 /** Note that memory ran out. @return ERR_NOMEM */
 enum err config_no_memory(struct yaml_problem *problem);
 

@@ -5,7 +5,8 @@
 #define PEER_COLUMNS                                                                               \
 	"agency, pinned, origin, seal_key, pinned_us, stopped, held_size, held_root, "             \
 	"held_checkpoint, received_k, received_head, receipted_k, sent_k, sent_head, "             \
-	"content_k, urgent_k, delivered_k, n_refused, last_contact_us, last_error"
+	"content_k, urgent_k, delivered_k, n_refused, last_contact_us, last_error, "               \
+	"use_day, use_entries, use_notes, held_bytes"
 
 static void peer_bind(struct query *q, const struct peer_row *row)
 {
@@ -32,6 +33,10 @@ static void peer_bind(struct query *q, const struct peer_row *row)
 	query_bind_u64(q, row->n_refused);
 	query_bind_u64(q, row->last_contact_us);
 	query_bind_text(q, row->last_error);
+	query_bind_u64(q, row->use_day);
+	query_bind_u64(q, row->use_entries);
+	query_bind_u64(q, row->use_notes);
+	query_bind_u64(q, row->held_bytes);
 }
 
 static enum err peer_read(struct query *q, struct peer_row *row)
@@ -58,6 +63,10 @@ static enum err peer_read(struct query *q, struct peer_row *row)
 	row->n_refused = query_u64(q);
 	row->last_contact_us = query_u64(q);
 	query_text_into(q, row->last_error, sizeof(row->last_error));
+	row->use_day = query_u64(q);
+	row->use_entries = query_u64(q);
+	row->use_notes = query_u64(q);
+	row->held_bytes = query_u64(q);
 	return query_error(q);
 }
 
@@ -68,7 +77,7 @@ static enum err peer_insert(struct store *s, struct peer_row *row)
 
 	e = query_begin(s, ST_PEER_INSERT,
 			"INSERT INTO peer (" PEER_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -88,11 +97,11 @@ enum err peer_put(struct store *s, struct peer_row *row)
 
 	if (!row->id)
 		return peer_insert(s, row);
-	e = query_begin(
-		s, ST_PEER_UPDATE,
-		"UPDATE peer SET (" PEER_COLUMNS ") ="
-		" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
-		&q);
+	e = query_begin(s, ST_PEER_UPDATE,
+			"UPDATE peer SET (" PEER_COLUMNS ") ="
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			" WHERE id = ?",
+			&q);
 	if (e)
 		return err_trace(e);
 	peer_bind(&q, row);
@@ -142,6 +151,26 @@ enum err peer_chain_put(struct store *s, int64_t peer, struct view chain_der, ui
 	query_bind_view(&q, chain_der);
 	query_bind_u64(&q, time_us);
 	return query_run(&q, NULL);
+}
+
+enum err peer_chain_get(struct store *s, int64_t peer, struct buf *out)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct view chain;
+	enum err e;
+
+	e = query_begin(s, ST_PEER_CHAIN_GET,
+			"SELECT chain_der FROM peer_chain WHERE peer = ? ORDER BY id DESC LIMIT 1",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	chain = query_view(&q);
+	e = query_error(&q);
+	return e ? err_trace(e) : buf_put_view(out, chain);
 }
 
 #define RECEIVED_COLUMNS                                                                           \
@@ -358,6 +387,40 @@ enum err refusal_get(struct store *s, int64_t peer, uint64_t k, int *ret_status,
 	*ret_status = status;
 	*ret_reason = reason;
 	return ERR_OK;
+}
+
+enum err refusal_count(struct store *s, int64_t peer, bool by_peer, struct refusal_counts *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	*ret = (struct refusal_counts){.n = {{0}}};
+	e = query_begin(s, by_peer ? ST_REFUSAL_WALK : ST_RECEIVED_WALK_REASONS,
+			by_peer ? "SELECT status, reason FROM refusal WHERE peer = ?"
+				: "SELECT status, reason FROM received"
+				  " INDEXED BY received_exceptions"
+				  " WHERE peer = ? AND status <> 0",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	for (;;) {
+		int status, reason;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e || !has_row)
+			return e ? err_trace(e) : ERR_OK;
+		status = query_int(&q);
+		reason = query_int(&q);
+		e = query_error(&q);
+		if (e)
+			return err_trace(e);
+		if (status < 0 || status >= REFUSAL_STATUSES || reason < 0 ||
+		    reason >= REFUSAL_REASONS)
+			return err_new(ERR_STORAGE, "a damaged row: refusal for no reason");
+		ret->n[status][reason]++;
+	}
 }
 
 enum err incident_put(struct store *s, int64_t peer, const char *kind, struct view a, struct view b,

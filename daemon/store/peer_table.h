@@ -34,6 +34,9 @@ struct peer_row {
 	uint64_t n_refused;
 	uint64_t last_contact_us;
 	char last_error[PEER_ERROR_MAX + 1];
+	uint64_t use_day;		 /**< days since 1970 of the two that follow */
+	uint64_t use_entries, use_notes; /**< entries and checkpoints taken of it that day */
+	uint64_t held_bytes; /**< of it: entries, proofs, bodies, openings, checkpoints */
 };
 
 /** Insert (id 0; ERR_EXISTS: this agency is there) or update (ERR_NOT_FOUND); sets row->id. */
@@ -44,6 +47,9 @@ enum err peer_walk(struct store *s, enum err (*row)(void *ctx, const struct peer
 /** The certificate chain that certified the pinned seal key, as checked: DER, kept for years. */
 enum err peer_chain_put(struct store *s, int64_t peer, struct view chain_der,
 			uint64_t time_us) WARN_UNUSED;
+
+/** The newest of them, appended to @p out. @retval ERR_NOT_FOUND */
+enum err peer_chain_get(struct store *s, int64_t peer, struct buf *out) WARN_UNUSED;
 
 /** One received item. Views are borrowed. */
 struct received_row {
@@ -88,6 +94,18 @@ enum err refusal_put(struct store *s, int64_t peer, uint64_t k, int status, int 
 /** ERR_NOT_FOUND: it was taken, or not yet receipted. */
 enum err refusal_get(struct store *s, int64_t peer, uint64_t k, int *ret_status,
 		     int *ret_reason) WARN_UNUSED;
+
+#define REFUSAL_STATUSES 4
+#define REFUSAL_REASONS 64
+
+/** By ExceptionStatus and RefusalReason (0: none is said). */
+struct refusal_counts {
+	uint64_t n[REFUSAL_STATUSES][REFUSAL_REASONS];
+};
+
+/** How many of ours the peer refused (@p by_peer), or of its we did. */
+enum err refusal_count(struct store *s, int64_t peer, bool by_peer,
+		       struct refusal_counts *ret) WARN_UNUSED;
 
 /** Two signed statements that contradict each other. */
 enum err incident_put(struct store *s, int64_t peer, const char *kind, struct view a, struct view b,

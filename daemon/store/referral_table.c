@@ -136,6 +136,25 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 	return ERR_OK;
 }
 
+/* Give each row of a query to the caller's function. */
+static enum err referral_each(struct query *q,
+			      enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
+{
+	for (;;) {
+		struct referral_row r;
+		bool has_row;
+		enum err e = query_step(q, &has_row);
+
+		if (e || !has_row)
+			return e ? err_trace(e) : ERR_OK;
+		e = referral_read(q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
 enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
 		       void *ctx)
 {
@@ -144,23 +163,37 @@ enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct 
 
 	e = query_begin(s, ST_REFERRAL_WALK,
 			"SELECT " REFERRAL_COLUMNS " FROM referral ORDER BY num DESC", &q);
+	return e ? err_trace(e) : referral_each(&q, row, ctx);
+}
+
+enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline, uint64_t after_us,
+				uint64_t to_us,
+				enum err (*row)(void *ctx, const struct referral_row *row),
+				void *ctx)
+{
+	static const struct {
+		enum statement id;
+		const char *sql;
+	} of[] = {
+		[REFERRAL_REPLY_BY] = {ST_REFERRAL_WALK_REPLY_BY,
+				       "SELECT " REFERRAL_COLUMNS
+				       " FROM referral INDEXED BY referral_reply_by"
+				       " WHERE reply_by_us > 0 AND reply_by_us > ?"
+				       " AND reply_by_us <= ? ORDER BY reply_by_us"},
+		[REFERRAL_EXPIRES] = {ST_REFERRAL_WALK_EXPIRES,
+				      "SELECT " REFERRAL_COLUMNS
+				      " FROM referral INDEXED BY referral_expires"
+				      " WHERE expires_us > 0 AND expires_us > ?"
+				      " AND expires_us <= ? ORDER BY expires_us"},
+	};
+	CLEANUP(query_end) struct query q = {0};
+	enum err e = query_begin(s, of[deadline].id, of[deadline].sql, &q);
+
 	if (e)
 		return err_trace(e);
-	for (;;) {
-		struct referral_row r;
-		bool has_row;
-
-		e = query_step(&q, &has_row);
-		if (e)
-			return err_trace(e);
-		if (!has_row)
-			return ERR_OK;
-		e = referral_read(&q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
+	query_bind_u64(&q, after_us);
+	query_bind_u64(&q, to_us);
+	return referral_each(&q, row, ctx);
 }
 
 #define STATUS_COLUMNS                                                                             \

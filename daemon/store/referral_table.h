@@ -49,6 +49,18 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
 		       void *ctx) WARN_UNUSED;
 
+/** Which of a referral's times. */
+enum referral_deadline {
+	REFERRAL_REPLY_BY,
+	REFERRAL_EXPIRES,
+};
+
+/** Those whose @p deadline lies in (after_us, to_us], earliest first. */
+enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline, uint64_t after_us,
+				uint64_t to_us,
+				enum err (*row)(void *ctx, const struct referral_row *row),
+				void *ctx) WARN_UNUSED;
+
 /** One change of state, or reading, of a referral. */
 struct status_row {
 	struct digest referral;

@@ -225,8 +225,25 @@ static const char referrals_1[] =
 	"  PRIMARY KEY (peer, digest)"
 	") STRICT, WITHOUT ROWID;";
 
+/* What a peer makes us hold, counted; which deadlines come next. */
+static const char peers_2[] =
+	"ALTER TABLE peer ADD COLUMN use_day INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peer ADD COLUMN use_entries INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peer ADD COLUMN use_notes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peer ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX peer_chain_by_peer ON peer_chain (peer);"
+	"UPDATE peer SET held_bytes ="
+	"  (SELECT ifnull(sum(length(bytes) + length(proof)), 0) FROM received"
+	"    WHERE received.peer = peer.id)"
+	"  + (SELECT ifnull(sum(length(cipher)), 0) FROM received JOIN blob"
+	"    ON blob.id = received.body_blob WHERE received.peer = peer.id);";
+static const char referrals_2[] =
+	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
+	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;";
+
 const struct migration schema_migrations[] = {
 	{{ledger_1, peers_1, records_1, referrals_1}},
+	{{peers_2, referrals_2}},
 };
 const size_t n_schema_migrations = ARRAY_LEN(schema_migrations);
 

@@ -85,8 +85,24 @@ static void all_is_read(void **state)
 	assert_int_equal(c->role[ROLE_AUDITOR].n_gid, 1);
 	assert_int_equal(c->role[ROLE_OPERATOR].gid[0], 12);
 	assert_int_equal(c->role[ROLE_CASEWORKER].n_uid + c->role[ROLE_CASEWORKER].n_gid, 0);
+	assert_int_equal(c->limits.reserve_mib, 64);
 	assert_int_equal(c->log_level, LOG_WARN);
 	assert_string_equal(c->file, "conf/node.yaml");
+}
+
+static void limits_are_read(void **state)
+{
+	CLEANUP(config_freep) struct config *c = NULL;
+	struct config_problem problem;
+
+	(void)state;
+	assert_int_equal(
+		read_with(11, "limits: {reserve_mib: 16, peer_notes_a_day: 100}", &c, &problem),
+		ERR_OK);
+	assert_int_equal(c->limits.reserve_mib, 16);
+	assert_int_equal(c->limits.peer_notes_a_day, 100);
+	assert_int_equal(c->limits.peer_entries_a_day, 1000000);
+	assert_int_equal(c->limits.peer_mib_held, 16384);
 }
 
 static void defaults(void **state)
@@ -184,6 +200,13 @@ static void mistakes_are_told_with_their_line(void **state)
 		{10, "peers: [{id: spiffe://cz.example/authority}]", "the agency itself", 0},
 		{10, "peers: [{id: spiffe://sk.example/a, address: \"a:0\"}]", "port 0", 0},
 		{10, "peers: [{id: spiffe://sk.example/a, adress: \"a:1\"}]", "'address' meant", 0},
+		{11, "limits: {reserve_mib: 15}", "16", 0},
+		{11, "limits: {reserve_mib: 1048577}", "1048576", 0},
+		{11, "limits: {reserve_mib: 064}", "16", 0},
+		{11, "limits: {peer_mib_held: many}", "16", 0},
+		{11, "limits: {peer_notes_a_day: 99}", "100", 0},
+		{11, "limits: {peer_entries: 500}", "\"peer_entries\"", 0},
+		{11, "limits: [64]", "map", 0},
 		{11, "roles: {}", "nobody has a role", 0},
 		{11, "roles:", "map", 0},
 		{11, "roles: {admin: {users: [root]}}", "\"admin\"", 0},
@@ -348,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_read),
+		cmocka_unit_test(limits_are_read),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(mistakes_are_told_with_their_line),
 		cmocka_unit_test(paths_start_at_the_file),

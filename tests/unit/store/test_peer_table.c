@@ -42,6 +42,10 @@ static struct peer_row full_peer(void)
 	row.delivered_k = 7;
 	row.n_refused = 10;
 	row.last_contact_us = 11;
+	row.use_day = 12;
+	row.use_entries = 13;
+	row.use_notes = 14;
+	row.held_bytes = 15;
 	(void)snprintf(row.last_error, sizeof(row.last_error), "closed");
 	return row;
 }
@@ -84,6 +88,10 @@ static void a_peer_comes_back(void **state)
 	assert_int_equal(seen.rows[1].n_refused, 10);
 	assert_int_equal(seen.rows[1].last_contact_us, 11);
 	assert_string_equal(seen.rows[1].last_error, "closed");
+	assert_int_equal(seen.rows[1].use_day, 12);
+	assert_int_equal(seen.rows[1].use_entries, 13);
+	assert_int_equal(seen.rows[1].use_notes, 14);
+	assert_int_equal(seen.rows[1].held_bytes, 15);
 }
 
 static void peers_are_there_once(void **state)
@@ -116,9 +124,16 @@ static void a_chain_is_kept(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(peer_chain_put(f->s, f->peer, view_str("der"), 5), ERR_OK);
-	assert_int_equal(peer_chain_put(f->s, f->peer, view_str("der"), 6), ERR_OK);
+	CLEANUP(buf_fini) struct buf chain = {0};
+
+	assert_int_equal(peer_chain_get(f->s, f->peer, &chain), ERR_NOT_FOUND);
+	assert_int_equal(peer_chain_put(f->s, f->peer, view_str("older"), 5), ERR_OK);
+	assert_int_equal(peer_chain_put(f->s, f->peer, view_str("newer"), 6), ERR_OK);
 	fixture_reopen(f);
+	assert_int_equal(peer_chain_get(f->s, f->peer + 1, &chain), ERR_NOT_FOUND);
+	assert_int_equal(chain.n, 0);
+	assert_int_equal(peer_chain_get(f->s, f->peer, &chain), ERR_OK);
+	assert_true(view_eq(buf_view(&chain), view_str("newer")));
 }
 
 static void nothing_hangs_on_an_unknown_peer(void **state)
@@ -231,6 +246,35 @@ static void refusals(void **state)
 	assert_int_equal(reason, 12);
 }
 
+static void refusals_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct received_row row;
+	struct refusal_counts c;
+	int64_t checkpoint;
+
+	for (uint64_t k = 1; k <= 5; k++)
+		assert_int_equal(refusal_put(f->s, f->peer, k, k == 5 ? 2 : 1, k == 5 ? 0 : 12),
+				 ERR_OK);
+	assert_int_equal(received_checkpoint_put(f->s, f->peer, 20, view_str("note"), &checkpoint),
+			 ERR_OK);
+	for (uint64_t k = 1; k <= 4; k++) {
+		row = received_of(f, k, checkpoint);
+		assert_int_equal(received_put(f->s, &row), ERR_OK);
+	}
+	fixture_reopen(f);
+	assert_int_equal(refusal_count(f->s, f->peer, true, &c), ERR_OK);
+	assert_int_equal(c.n[1][12], 4);
+	assert_int_equal(c.n[2][0], 1);
+	assert_int_equal(refusal_count(f->s, f->peer, false, &c), ERR_OK);
+	assert_int_equal(c.n[1][12], 0);
+	assert_int_equal(c.n[1][4], 2);
+	assert_int_equal(refusal_count(f->s, f->peer + 1, true, &c), ERR_OK);
+	assert_int_equal(c.n[1][12], 0);
+	assert_int_equal(refusal_put(f->s, f->peer, 6, 1, REFUSAL_REASONS), ERR_OK);
+	assert_int_equal(refusal_count(f->s, f->peer, true, &c), ERR_STORAGE);
+}
+
 static void incidents(void **state)
 {
 	struct fixture *f = *state;
@@ -258,6 +302,7 @@ int main(void)
 		TEST(nothing_hangs_on_an_unknown_peer),
 		TEST(received_items),
 		TEST(refusals),
+		TEST(refusals_are_counted),
 		TEST(incidents),
 	};
 

@@ -68,6 +68,45 @@ static void a_referral_comes_back_and_is_replaced(void **state)
 	assert_same(&got, &row);
 }
 
+struct seen_leaves {
+	uint8_t first[8];
+	size_t n;
+};
+
+static enum err see_leaf(void *ctx, const struct referral_row *row)
+{
+	struct seen_leaves *seen = ctx;
+
+	seen->first[seen->n++] = row->leaf.b[0];
+	return ERR_OK;
+}
+
+static void deadlines_come_in_their_order(void **state)
+{
+	struct fixture *f = *state;
+	struct seen_leaves seen = {.n = 0};
+
+	for (unsigned i = 1; i <= 5; i++) {
+		struct referral_row row = referral_of(f, i);
+
+		row.reply_by_us = i == 5 ? 0 : 100 - 10 * i; /* 90 80 70 60, none */
+		row.expires_us = i == 5 ? 50 : 0;
+		assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	}
+	fixture_reopen(f);
+	assert_int_equal(referral_walk_deadline(f->s, REFERRAL_REPLY_BY, 60, 80, see_leaf, &seen),
+			 ERR_OK);
+	assert_int_equal(seen.n, 2); /* after 60, up to and with 80 */
+	assert_int_equal(seen.first[0], 3);
+	assert_int_equal(seen.first[1], 2);
+	seen.n = 0;
+	assert_int_equal(
+		referral_walk_deadline(f->s, REFERRAL_EXPIRES, 0, INT64_MAX, see_leaf, &seen),
+		ERR_OK);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.first[0], 5);
+}
+
 static void a_referral_is_found_by_its_beginning(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_referral_comes_back_and_is_replaced),
 		TEST(a_referral_is_found_by_its_beginning),
+		TEST(deadlines_come_in_their_order),
 		TEST(referrals_are_walked_newest_first),
 		TEST(history),
 		TEST(agreements),

@@ -16,7 +16,7 @@ static void a_database_has_its_settings(void **state)
 		{"PRAGMA foreign_keys", 1},   {"PRAGMA secure_delete", 1},
 		{"PRAGMA trusted_schema", 0}, {"PRAGMA cell_size_check", 1},
 		{"PRAGMA temp_store", 2},     {"PRAGMA wal_autocheckpoint", 0},
-		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 1},
+		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 2},
 	};
 	int64_t v;
 
@@ -408,32 +408,61 @@ static void each_migration_is_made_once(void **state)
 	struct fixture *f = *state;
 	const struct migration more[] = {
 		schema_migrations[0],
+		schema_migrations[1],
 		{{"CREATE TABLE added (a INTEGER) STRICT;", "INSERT INTO added VALUES (5)"}},
 		{{"UPDATE added SET a = a + 1"}},
 	};
 	const struct migration broken[] = {
-		more[0],
-		more[1],
-		more[2],
-		{{"UPDATE added SET a = 100", "no SQL"}},
+		more[0], more[1], more[2], more[3], {{"UPDATE added SET a = 100", "no SQL"}},
 	};
 	int64_t v;
 
-	assert_int_equal(n_schema_migrations, 1);
+	assert_int_equal(n_schema_migrations, 2);
 	assert_int_equal(fixture_open(f, true), ERR_OK);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(schema_migrate(f->s, more, ARRAY_LEN(more), false), ERR_OK);
 		assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 		assert_int_equal(v, 6);
 		assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-		assert_int_equal(v, 3);
+		assert_int_equal(v, 4);
 	}
 	/* one that fails leaves nothing behind */
 	assert_int_equal(schema_migrate(f->s, broken, ARRAY_LEN(broken), false), ERR_STORAGE);
 	assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 	assert_int_equal(v, 6);
 	assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-	assert_int_equal(v, 3);
+	assert_int_equal(v, 4);
+}
+
+static void an_older_database_is_brought_along(void **state)
+{
+	struct fixture *f = *state;
+	struct store old = {.db = NULL};
+	int64_t v;
+
+	assert_int_equal(store_init(), ERR_OK);
+	assert_int_equal(sqlite3_open(f->path, &old.db), SQLITE_OK);
+	assert_int_equal(schema_migrate(&old, schema_migrations, 1, true), ERR_OK);
+	assert_int_equal(
+		store_exec(&old,
+			   "INSERT INTO peer VALUES (1, 'spiffe://sk.example/a', 0, NULL, NULL, 0, "
+			   "0, 0, zeroblob(32), NULL, 2, zeroblob(32), 0, 0, zeroblob(32), 0, 0, "
+			   "0, 0, 0, '');"
+			   "INSERT INTO received_checkpoint VALUES (1, 1, 2, x'00');"
+			   "INSERT INTO blob VALUES (zeroblob(16), 1, x'00', zeroblob(1000));"
+			   "INSERT INTO received VALUES (1, 1, 0, zeroblob(32), zeroblob(16), 0, "
+			   "0, 1, 0, zeroblob(100), zeroblob(64));"
+			   "INSERT INTO received VALUES (1, 2, 1, zeroblob(32), NULL, 1, 1, 1, 0, "
+			   "zeroblob(10), zeroblob(0));"),
+		ERR_OK);
+	for (size_t i = 0; i < N_STATEMENTS; i++)
+		(void)sqlite3_finalize(old.slots[i].stmt);
+	assert_int_equal(sqlite3_close(old.db), SQLITE_OK);
+	assert_int_equal(fixture_open(f, false), ERR_OK);
+	assert_int_equal(store_pragma_i64(f->s, "SELECT held_bytes FROM peer", &v), ERR_OK);
+	assert_int_equal(v, 1174);
+	assert_int_equal(store_pragma_i64(f->s, "SELECT use_day FROM peer", &v), ERR_OK);
+	assert_int_equal(v, 0);
 }
 
 static void a_file_whose_making_failed_is_gone(void **state)
@@ -469,6 +498,7 @@ int main(void)
 		TEST(a_transaction_that_sqlite_ended_is_final),
 		TEST(a_newer_version_is_refused),
 		TEST(each_migration_is_made_once),
+		TEST(an_older_database_is_brought_along),
 		TEST(a_file_whose_making_failed_is_gone),
 	};
 
