@@ -117,6 +117,7 @@ static void from_vault(void *ctx, const struct pb_relay *m)
 	case PB(RELAY_KIND, RESOLVE):
 	case PB(RELAY_KIND, RESOLVED):
 	case PB(RELAY_KIND, STOP):
+	case PB(RELAY_KIND, STAGE):
 	case _AMPARO__V1__RELAY_KIND_IS_INT_SIZE:
 		break;
 	}
