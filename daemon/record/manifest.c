@@ -158,6 +158,9 @@ static enum err terms_encode(const struct manifest_terms *t, struct view commitm
 	}
 	pb.has_commitments = 1;
 	pb.commitments = message_borrow(commitments);
+	/* the words of H3 alone have no limit of their own; nobody would read more than this */
+	if (message_size(&pb) > MANIFEST_BYTES_MAX)
+		return err_new(ERR_LIMIT, "the words of the restriction (H3) are too long");
 	return message_encode(&pb, out);
 }
 

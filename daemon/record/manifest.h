@@ -65,7 +65,7 @@ size_t manifest_commitment_count(size_t n_slices, size_t n_previous);
  *                    (manifest_random_bytes() says how many); the salts are its beginning, in slice
  * order
  * @param[out] out    the manifest's encoding is appended
- * @retval ERR_LIMIT    over COMMITMENTS_MAX slices
+ * @retval ERR_LIMIT    over COMMITMENTS_MAX slices, or MANIFEST_BYTES_MAX bytes
  * @retval ERR_INVALID  the terms do not fit each other, no slices, slices of another record type,
  *                      or another number of random bytes
  * @retval ERR_CRYPTO   the random bytes repeat themselves

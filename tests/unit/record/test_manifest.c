@@ -287,6 +287,37 @@ static void test_handling_forms(void **state)
 		}
 }
 
+/* What is sealed can be read: words of H3 that would not leave room for that are refused. */
+static void test_handling_too_long(void **state)
+{
+	static char words[MANIFEST_BYTES_MAX];
+	CLEANUP(record_fini) struct record r;
+	CLEANUP(slice_set_fini) struct slice_set s = {0};
+	CLEANUP(freep) uint8_t *random = some_random(64 * 32);
+	size_t most = 0;
+
+	(void)state;
+	memset(words, 'x', sizeof(words));
+	record_of_text(sex, &r);
+	assert_int_equal(record_cut(r.type, buf_view(&r.bytes), &s), ERR_OK);
+	for (size_t n = MANIFEST_BYTES_MAX - 4096; n <= MANIFEST_BYTES_MAX; n++) {
+		struct manifest_terms t = some_terms(RECORD_VICTIM);
+		CLEANUP(buf_fini) struct buf bytes = {0};
+		struct manifest m;
+		enum err e;
+
+		t.restrictions = 1u << PB(RESTRICTION, H3_OTHER);
+		t.restriction_text = view_of(words, n);
+		e = manifest_make(&t, &s, random, 64 * 32, &bytes);
+		assert_int_equal(e, bytes.n ? ERR_OK : ERR_LIMIT);
+		if (e)
+			continue;
+		most = n;
+		assert_int_equal(manifest_read(buf_view(&bytes), &m), ERR_OK);
+	}
+	assert_in_range(most, MANIFEST_BYTES_MAX - 4095, MANIFEST_BYTES_MAX - 64 * 32);
+}
+
 /* A manifest as a message, to be spoilt field by field. */
 struct spoilt {
 	struct pb_manifest pb;
@@ -533,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_sealed_rubbish),
 		cmocka_unit_test(test_make_refuses),
 		cmocka_unit_test(test_handling_forms),
+		cmocka_unit_test(test_handling_too_long),
 		cmocka_unit_test(test_read_counts),
 		cmocka_unit_test(test_read_order),
 		cmocka_unit_test(test_read_refuses),
