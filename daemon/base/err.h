@@ -83,7 +83,7 @@ enum err_class err_class(enum err e);
  */
 #define err_new(e, ...) err_new_at((e), __FILE__, __LINE__, __VA_ARGS__)
 
-/** Pass an error on unchanged: `if (e) return err_trace(e);`. Counts the hop for debugging. */
+/** Pass an error on unchanged: `if (e) return err_trace(e);`. Notes the place if none is yet. */
 #define err_trace(e) err_trace_at((e), __FILE__, __LINE__)
 
 /** Behind err_new(). */

@@ -74,7 +74,7 @@ static void emit(enum log_level level, const char *text)
 		logger.sink(logger.ctx, level, line);
 		return;
 	}
-	n = snprintf(out, sizeof(out), "%s%s: %s: %s\n", level_prefix[level], logger.name,
+	n = snprintf(out, sizeof(out), "%s%.32s: %s: %s\n", level_prefix[level], logger.name,
 		     level_name[level], line);
 	/* A log that cannot be written must not stop the exchange. */
 	if (n > 0 && write(logger.fd, out, (size_t)n) < 0)

@@ -26,7 +26,11 @@ enum log_level {
 #define LOG_LINE_MAX 1024 /**< bytes of a line; longer ones are cut and end in "..." */
 #define LOG_QUOTE_MAX 200 /**< bytes of a quoted text, with quotes and NUL */
 
-/** Where lines go: a file descriptor, by default 2; @p name of the process stands in each line. */
+/**
+ * Where lines go: a file descriptor, by default 2.
+ *
+ * @param name  of the process, borrowed; its first 32 bytes stand in each line
+ */
 void log_init(int fd, const char *name, enum log_level most);
 
 /** Instead of the descriptor: a function (simulation); NULL goes back. */

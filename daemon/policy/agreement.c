@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "crypto/digest.h"
 #include "policy/internal.h"
 #include "wire/codelist.h"
@@ -132,14 +133,6 @@ static bool digits(const char *text, size_t n, unsigned *ret)
 	return true;
 }
 
-static unsigned days_of_month(unsigned year, unsigned month)
-{
-	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return days[month - 1] + (month == 2 && is_leap ? 1U : 0U);
-}
-
 /** "YYYY-MM-DD" as days since 1970-01-01. */
 static bool date_parse(const char *text, uint64_t *ret_day)
 {
@@ -150,12 +143,12 @@ static bool date_parse(const char *text, uint64_t *ret_day)
 	    !digits(text + 5, 2, &month) || !digits(text + 8, 2, &day))
 		return false;
 	if (year < YEAR_MIN || year > YEAR_MAX || month < 1 || month > 12 || day < 1 ||
-	    day > days_of_month(year, month))
+	    day > civil_days_of_month(year, month))
 		return false;
 	for (unsigned y = YEAR_MIN; y < year; y++)
-		n += 337 + days_of_month(y, 2);
+		n += 337 + civil_days_of_month(y, 2);
 	for (unsigned m = 1; m < month; m++)
-		n += days_of_month(year, m);
+		n += civil_days_of_month(year, m);
 	*ret_day = n + day - 1;
 	return true;
 }

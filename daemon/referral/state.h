@@ -57,7 +57,7 @@ enum referral_verdict referral_judge(Amparo__V1__ReferralState now,
 /** Is the referral waiting for this party's answer? */
 bool referral_awaits(Amparo__V1__ReferralState state, enum referral_party party);
 
-/** No further change but recall (closed and erased: none at all). */
+/** No further change but recall (closed, erased and retained: none at all). */
 bool referral_is_final(Amparo__V1__ReferralState state);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/civil.h"
 #include "base/err.h"
 #include "wire/message.h"
 
@@ -117,14 +118,6 @@ bool field_enum_from_code(const struct field *field, const char *code, int *ret,
 	return false;
 }
 
-static uint32_t days_of_month(uint32_t year, uint32_t month)
-{
-	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return days[month - 1] + (month == 2 && is_leap ? 1u : 0u);
-}
-
 /* What a stated precision asks of the parts; NULL when it fits. */
 static const char *precision_fault(const struct field_date *date)
 {
@@ -154,7 +147,7 @@ bool field_date_check(const struct field_date *date, const char **ret_part,
 		*ret_part = "month";
 		return refuse(ret_reason, "is missing, yet there is a day");
 	}
-	if (date->day != 0 && date->day > days_of_month(date->year, date->month)) {
+	if (date->day != 0 && date->day > civil_days_of_month(date->year, date->month)) {
 		*ret_part = "day";
 		return refuse(ret_reason, "%" PRIu32 " is no day of %" PRIu32 "-%02" PRIu32,
 			      date->day, date->year, date->month);

@@ -141,6 +141,11 @@ static void a_descriptor_gets_one_line_with_level_and_name(void **state)
 	log_line(LOG_DEBUG, "second");
 	assert_true(read(fds[0], got, sizeof(got) - 1) > 0);
 	assert_string_equal(got, "<3>vault: err: two\\x0alines\n<7>vault: debug: second\n");
+	log_init(fds[1], "a-name-that-is-longer-than-32-bytes-of-it", LOG_DEBUG);
+	log_line(LOG_ERR, "%*s", LOG_LINE_MAX, "longest");
+	memset(got, 0, sizeof(got));
+	assert_true(read(fds[0], got, 40) == 40);
+	assert_string_equal(got, "<3>a-name-that-is-longer-than-32-by: err");
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 }
