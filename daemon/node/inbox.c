@@ -348,9 +348,7 @@ static enum err batch_does_not_follow(struct node *n, struct session *s)
 	if (s->n_dropped && ++s->n_dropped <= DROPPED_MAX)
 		return ERR_OK;
 	if (s->n_dropped || ++s->n_resumes > RESUMES_MAX) {
-		enum err e = err_new(ERR_CHAIN, "batches do not follow what is held");
-
-		(void)e;
+		(void)err_new(ERR_CHAIN, "batches do not follow what is held");
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "batch is not acceptable");
 	}
 	s->n_dropped = 1;
@@ -378,6 +376,7 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 	case BATCH_OK:
 		p->row.last_contact_us = n->port.utc_us(n->port.ctx);
 		s->n_dropped = 0;
+		p->n_faults = 0;
 		return take_verified(n, s, b);
 	case BATCH_RESUME:
 		return batch_does_not_follow(n, s);

@@ -75,7 +75,7 @@ struct peer {
 	uint64_t dial_at_ms;
 	bool is_dialling;
 	unsigned n_failures;
-	unsigned n_faults; /* session faults in a row */
+	unsigned n_faults; /* session faults in a row, without a good batch or ping between */
 	struct token_bucket log_tokens;
 	uint64_t n_unlogged; /* lines left out since the last one */
 	uint64_t bare_hour;  /* in which n_bare checkpoints came without a new item */

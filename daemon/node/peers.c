@@ -157,7 +157,8 @@ void peer_failed(struct node *n, struct peer *p)
 	uint64_t wait_ms = DIAL_FIRST_MS;
 	uint32_t random = 0;
 
-	for (unsigned i = 0; i < p->n_failures && wait_ms < DIAL_MOST_MS; i++)
+	/* a good Hello alone does not make up for what came after the last one */
+	for (unsigned i = 0; (i < p->n_failures || i < p->n_faults) && wait_ms < DIAL_MOST_MS; i++)
 		wait_ms *= 2;
 	if (wait_ms > DIAL_MOST_MS)
 		wait_ms = DIAL_MOST_MS;

@@ -150,8 +150,11 @@ static enum err take_resume(struct node *n, struct session *s, const struct pb_r
 	    ++s->n_resumes > RESUMES_MAX)
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "RESUME is not acceptable");
 	if (ledger_head_at(n, s->peer, m->k, &head) ||
-	    (m->k && !view_eq(view_digest(&head), message_bytes(m->has_head, m->head))))
+	    (m->k && !view_eq(view_digest(&head), message_bytes(m->has_head, m->head)))) {
+		(void)err_new(ERR_CHAIN, "the head at position %llu is not ours",
+			      (unsigned long long)m->k);
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "RESUME names another chain");
+	}
 	outbox_rewind(s, m->size, m->k);
 	return ERR_OK;
 }
@@ -161,8 +164,10 @@ static enum err take_ping(struct node *n, struct session *s, const struct pb_pin
 	struct pb_frame frame = PB_FRAME_INIT;
 	struct pb_ping reply = PB_PING_INIT;
 
-	if (m->has_reply && m->reply)
+	if (m->has_reply && m->reply) {
+		s->peer->n_faults = 0;
 		return ERR_OK;
+	}
 	reply.has_reply = reply.reply = 1;
 	frame.ping = &reply;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
