@@ -1,6 +1,6 @@
 /**
  * @file
- * The shared test vectors: JSON files under $AMPARO_SHARED/vectors, which may be absent.
+ * The shared test vectors: JSON files in the folder of common/shared.h, which may be absent.
  */
 #ifndef TESTS_UNIT_LEDGER_VECTORS_H
 #define TESTS_UNIT_LEDGER_VECTORS_H
@@ -15,22 +15,15 @@
 #include "crypto/base64.h"
 #include "crypto/sign.h"
 #include "ledger/note.h"
+#include "shared.h"
 
 /** Path of a vector file or folder; NULL, and loudly, when there are no shared vectors. */
 static inline const char *vectors_path(const char *name, char *path, size_t n)
 {
-	const char *shared = getenv("AMPARO_SHARED");
-	DIR *dir;
+	char below[256];
 
-	snprintf(path, n, "%s/vectors", shared ? shared : "");
-	dir = opendir(path);
-	if (!dir) {
-		fprintf(stderr, "SKIPPED: no shared vectors at \"%s\" (AMPARO_SHARED)\n", path);
-		return NULL;
-	}
-	closedir(dir);
-	snprintf(path, n, "%s/vectors/%s", shared, name);
-	return path;
+	(void)snprintf(below, sizeof(below), "vectors/%s", name);
+	return shared_path(below, path, n) ? path : NULL;
 }
 
 /**

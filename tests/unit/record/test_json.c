@@ -9,6 +9,7 @@
 
 #include "record/derive.h"
 #include "record/walk.h"
+#include "shared.h"
 #include "unit/record/records.h"
 #include "wire/text.h"
 
@@ -464,17 +465,14 @@ static void check_naughty(const char *text, size_t n_bytes)
 
 static void test_naughty_strings(void **state)
 {
-	const char *shared = getenv("AMPARO_SHARED");
 	char path[1024];
 	json_t *all;
 
 	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/vectors/naughty/blns.json", shared ? shared : "");
-	all = json_load_file(path, 0, NULL);
-	if (!all) {
-		print_error("SKIPPED: no shared vectors at \"%s\" (AMPARO_SHARED)\n", path);
+	if (!shared_path("vectors/naughty/blns.json", path, sizeof(path)))
 		skip();
-	}
+	all = json_load_file(path, 0, NULL);
+	assert_non_null(all);
 	assert_int_equal(json_array_size(all), 515);
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *text = json_array_get(all, i);

@@ -11,21 +11,20 @@
 #include <unistr.h>
 
 #include "golden.h"
+#include "shared.h"
 #include "wire/text.h"
 
-/* Path of a shared vector; a loud skip when it is not there. */
+/* A shared vector; a loud skip when it is not there. */
 static FILE *open_vector(const char *name)
 {
-	const char *shared = getenv("AMPARO_SHARED");
-	char path[4096];
+	char below[256], path[4096];
 	FILE *file;
 
-	(void)snprintf(path, sizeof(path), "%s/vectors/naughty/%s", shared ? shared : "", name);
-	file = fopen(path, "r");
-	if (!file) {
-		(void)fprintf(stderr, "SKIPPED: no %s (AMPARO_SHARED)\n", path);
+	(void)snprintf(below, sizeof(below), "vectors/naughty/%s", name);
+	if (!shared_path(below, path, sizeof(path)))
 		skip();
-	}
+	file = fopen(path, "r");
+	assert_non_null(file);
 	return file;
 }
 
