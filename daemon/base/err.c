@@ -48,15 +48,17 @@ enum err err_new_at(enum err e, const char *file, int line, const char *format, 
 {
 	va_list args;
 	const char *base = strrchr(file, '/');
+	char words[ERR_DETAIL_MAX]; /* aside first: an argument may be err_words() itself */
 	int n;
 
+	va_start(args, format);
+	(void)vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
 	n = snprintf(detail, sizeof(detail), "%s:%d: ", base ? base + 1 : file, line);
 	if (n < 0 || (size_t)n >= sizeof(detail))
 		n = 0;
 	words_at = (size_t)n;
-	va_start(args, format);
-	(void)vsnprintf(detail + n, sizeof(detail) - (size_t)n, format, args);
-	va_end(args);
+	(void)snprintf(detail + n, sizeof(detail) - (size_t)n, "%s", words);
 	return e;
 }
 

@@ -75,6 +75,9 @@ static void the_origin_is_kept_when_passed_on(void **state)
 	assert_string_equal(err_words(), "node 3 of x");
 	assert_int_equal(err_new(ERR_LIMIT, "newer"), ERR_LIMIT);
 	assert_string_equal(err_words(), "newer");
+	/* the words of the error before, in those of the next */
+	assert_int_equal(err_new(ERR_INVALID, "%s: look there", err_words()), ERR_INVALID);
+	assert_string_equal(err_words(), "newer: look there");
 }
 
 static void an_error_without_origin_gets_its_text(void **state)
