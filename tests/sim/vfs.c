@@ -186,6 +186,30 @@ static void file_sync(struct file *f)
 	changes_forget(f);
 }
 
+/* Whatever is synced, a journalling file system first writes the names that changed before. */
+static void file_sync_names(struct file *f)
+{
+	const struct change *last = NULL;
+
+	for (const struct change *c = f->change; c; c = c->next)
+		if (c->kind == CHANGE_CREATE || c->kind == CHANGE_DELETE)
+			last = c;
+	while (last) {
+		struct change *c = f->change;
+		const bool is_last = c == last;
+
+		if (c->kind == CHANGE_CREATE || c->kind == CHANGE_DELETE)
+			apply(&f->durable, c);
+		f->change = c->next;
+		if (!f->change)
+			f->change_end = &f->change;
+		free(c->data);
+		free(c);
+		if (is_last)
+			break;
+	}
+}
+
 /* After a sync that failed, Linux takes the pages for clean: they are never written. */
 static void file_sync_fails(struct file *f)
 {
@@ -367,6 +391,8 @@ static int on_sync(sqlite3_file *base, int flags)
 	enum disk_fault fault = disk_point(h->disk, DISK_SYNC);
 
 	(void)flags;
+	for (size_t i = 0; !fault && i < FILES_MAX; i++)
+		file_sync_names(&h->disk->file[i]);
 	if (!fault)
 		file_sync(h->file);
 	else if (fault != DISK_CRASH)
