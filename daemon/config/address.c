@@ -1,5 +1,4 @@
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "config/internal.h"

@@ -11,7 +11,6 @@
 #ifndef CONFIG_YAML_READER_H
 #define CONFIG_YAML_READER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

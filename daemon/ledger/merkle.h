@@ -12,7 +12,6 @@
 #ifndef LEDGER_MERKLE_H
 #define LEDGER_MERKLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,7 +1,6 @@
 #include "record/json_fault.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -20,8 +20,6 @@
 #define STORE_STORE_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/agency_id.h"
 #include "base/buf.h"
