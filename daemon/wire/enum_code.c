@@ -29,12 +29,3 @@ const char *message_enum_code(const ProtobufCEnumDescriptor *desc, int value)
 
 	return codes ? codelist_code_of(codes, value) : NULL;
 }
-
-enum err message_enum_value(const ProtobufCEnumDescriptor *desc, const char *code, int *ret)
-{
-	const struct codelist *codes = codes_of(desc);
-
-	if (!codes || !codelist_number_of(codes, code, ret))
-		return err_new(ERR_NOT_FOUND, "no such code in %s", desc->short_name);
-	return ERR_OK;
-}

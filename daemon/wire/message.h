@@ -493,8 +493,4 @@ char *message_borrow_text(const char *s);
  */
 const char *message_enum_code(const ProtobufCEnumDescriptor *desc, int value);
 
-/** The way back; ERR_NOT_FOUND when no value has this code. */
-enum err message_enum_value(const ProtobufCEnumDescriptor *desc, const char *code,
-			    int *ret) WARN_UNUSED;
-
 #endif

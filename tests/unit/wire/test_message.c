@@ -288,19 +288,17 @@ static void check_codes(const ProtobufCEnumDescriptor *desc)
 {
 	for (unsigned i = 0; i < desc->n_values; i++) {
 		const char *code = message_enum_code(desc, desc->values[i].value);
-		int value = -1;
 
 		if (!code)
 			fail_msg("%s has no code", desc->values[i].name);
-		assert_int_equal(message_enum_value(desc, code, &value), ERR_OK);
-		assert_int_equal(value, desc->values[i].value);
+		for (unsigned j = 0; j < i; j++)
+			assert_string_not_equal(code,
+						message_enum_code(desc, desc->values[j].value));
 	}
 }
 
 static void enum_codes(void **state)
 {
-	int value = 7;
-
 	(void)state;
 	assert_string_equal(message_enum_code(&amparo__v1__entry_kind__descriptor,
 					      PB(ENTRY_KIND, RECALL_ANSWER)),
@@ -314,11 +312,6 @@ static void enum_codes(void **state)
 	check_codes(&amparo__v1__bye_code__descriptor);
 	check_codes(&amparo__v1__sex__descriptor);
 	assert_null(message_enum_code(&amparo__v1__tlp__descriptor, 99));
-	assert_int_equal(message_enum_value(&amparo__v1__tlp__descriptor, "AMBER", &value),
-			 ERR_NOT_FOUND);
-	assert_int_equal(message_enum_value(&amparo__v1__tlp__descriptor, "", &value),
-			 ERR_NOT_FOUND);
-	assert_int_equal(value, 7);
 }
 
 int main(void)
