@@ -7,6 +7,7 @@
 #include "crypto/digest.h"
 #include "policy/internal.h"
 #include "wire/codelist.h"
+#include "wire/text.h"
 
 #define DAY_US UINT64_C(86400000000)
 #define YEAR_MIN 1970
@@ -83,6 +84,10 @@ enum err agreement_name_read(const struct yaml_file *f, yaml_ref map, const char
 	if (e)
 		return err_trace(e);
 	text = yaml_text(f, node);
+	/* it travels in ADOPT, whose reader takes strict text alone */
+	if (!text_is_valid(view_str(text)))
+		return yaml_fail(ret_problem, yaml_line(f, node),
+				 "'%s' holds a code point that is no character: remove it", key);
 	if (n_characters(text) > AGREEMENT_NAME_MAX)
 		return yaml_fail(ret_problem, yaml_line(f, node),
 				 "'%s' is longer than %d characters", key, AGREEMENT_NAME_MAX);

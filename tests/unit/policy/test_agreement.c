@@ -143,6 +143,8 @@ static void mistakes_are_told_with_their_line(void **state)
 		{1, "agreement: [a]", "line 1: agreement must be text"},
 		{1, "agreement: ''", "line 1: agreement has no value"},
 		{1, "agreement: \"a\\nb\"", "line 1: a text holds a line break"},
+		{1, "agreement: a\xef\xb7\x90", "line 1: 'agreement' holds a code point that"},
+		{1, "agreement: a\xf0\x9f\xbf\xbe", "line 1: 'agreement' holds a code point that"},
 		{1, "Agreement: a", "line 1: there is no key \"Agreement\" here: is 'agreement'"},
 		{1, "agreement: &a Test", "line 1: an anchor"},
 		{1, "version: 1\nagreement: Test", "line 1: there is no key \"version\""},
