@@ -27,6 +27,8 @@ enum err item_body(struct taking *t, const ProtobufCMessageDescriptor *desc, voi
 enum err item_referral(struct taking *t, struct referral_row *ret) WARN_UNUSED;
 
 /* --- items_record.c --- */
+
+/** A REFERRAL or a SUPPLEMENT: its disclosure checked wholly, then stored. */
 enum err item_take_referral(struct taking *t) WARN_UNUSED;
 enum err item_take_supplement(struct taking *t) WARN_UNUSED;
 
