@@ -24,9 +24,9 @@ class NotCanonical(ValueError):
     """These bytes are not what PROTOCOL.md 1 would have written."""
 
 
-def _load() -> types.SimpleNamespace:
-    """Every message class and every enum value of amparo.v1, by its own name."""
-    names = [f"amparo/v1/{name}.proto" for name in FILES]
+def load(*stems: str) -> types.SimpleNamespace:
+    """Every message class and every enum value of these files of amparo.v1, by its own name."""
+    names = [f"amparo/v1/{stem}.proto" for stem in stems]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "descriptors"
         subprocess.run(["protoc", f"-I{PROTO}", f"--descriptor_set_out={out}", *names],
@@ -52,7 +52,7 @@ def _load() -> types.SimpleNamespace:
     return found
 
 
-pb = _load()
+pb = load(*FILES)
 
 
 def code(enum_field: FieldDescriptor, number: int) -> str:

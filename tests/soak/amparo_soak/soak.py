@@ -1,0 +1,345 @@
+"""One round: a federation of three is made, loaded, hurt, healed, looked at, and taken away."""
+
+import asyncio
+import dataclasses
+import itertools
+import pathlib
+import signal
+import subprocess
+import time
+
+from . import nemesis
+from .agency import ROLES, Agency, Fallen
+from .caller import Caller, Refused, Unknown
+from .history import LOST, OK, History
+from .judge import Findings, Row, View, judge
+from .load import Clients
+from .proxy import Proxy
+from .words import AGREEMENT, MARKER, ROOT, pb
+
+NAMES = ("one.cz.example/office", "two.sk.example/office", "three.at.example/office")
+SETTLE_S = 240          # a node that found nobody dials again within a minute
+PAGE = 5000             # entries of a ledger asked at once
+AHEAD = 3               # cycles of load that may run ahead of the kills
+MOST_KIB = {"parent": 48 << 10, "gate": 64 << 10, "vault": 192 << 10}
+MOST_FILES = 64         # a process: 6 lines, 16 callers, and what it always has
+# What a node says in words of alarm, and may not: nobody changed a ledger here.
+ALARMS = ("incident", "verification failed", "rolled back", "not believable", "signs nothing",
+          "cannot go on")
+
+
+@dataclasses.dataclass
+class Size:
+    """How much of it."""
+    seed: str
+    cycles: int
+    referrals: int
+    until: float                    # time.monotonic(): then the load ends, whatever was reached
+    level: str = "debug"
+
+
+@dataclasses.dataclass
+class Result:
+    """What a round came to."""
+    seed: str
+    cycles: int = 0
+    referrals: int = 0              # acknowledged
+    unknown: int = 0
+    decisions: int = 0
+    imports: int = 0
+    kills: dict = dataclasses.field(default_factory=dict)
+    faults: dict = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    settle_seconds: float = 0.0
+    most_kib: dict = dataclasses.field(default_factory=dict)
+    entries: int = 0
+    lost: list = dataclasses.field(default_factory=list)
+    twice: list = dataclasses.field(default_factory=list)
+    differ: list = dataclasses.field(default_factory=list)
+    other: list = dataclasses.field(default_factory=list)
+
+
+class Round:
+    """Everything of one round."""
+
+    def __init__(self, build: pathlib.Path, folder: pathlib.Path, size: Size, say) -> None:
+        self.folder, self.size, self._say = folder, size, say
+        self.result = Result(size.seed)
+        self.history = History(folder / "history")
+        subprocess.run([ROOT / "certs/make-federation", folder / "pki", *NAMES], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        self.agencies = [Agency(build / "daemon/amparod", folder / f"n{i}", folder / "pki", name,
+                                size.level) for i, name in enumerate(NAMES)]
+        self.proxies: list[Proxy] = []
+        self._cycles_done = 0
+        self._is_over = False
+
+    # --- the federation ---
+
+    async def _make(self) -> None:
+        for one, other in itertools.permutations(self.agencies, 2):
+            line = Proxy(lambda other=other: other.port)
+            await line.open()
+            self.proxies.append(line)
+            one.add_peer(other, line.port)
+        for agency in self.agencies:
+            await agency.init()
+            await agency.start()
+        for one, other in itertools.combinations(self.agencies, 2):
+            file = AGREEMENT.format(*sorted((one.id, other.id))).encode()
+            for agency in (one, other):
+                await _ask(agency, agreement_adopt=pb.AgreementAdopt(file=file))
+        for agency in self.agencies:
+            await _until(lambda a=agency: _in_force(a), "the agreements in force", 30)
+
+    def _may_send(self) -> int:
+        """The load waits for the kills, as they wait for it."""
+        size = self.size
+        if self._is_over:
+            return 0
+        pace = size.referrals * min(1.0, (self._cycles_done + AHEAD) / max(size.cycles, 1))
+        return int(pace) - self.history.n_acknowledged
+
+    def _count_kill(self, role: str) -> None:
+        self._cycles_done += 1
+        self.result.kills[role] = self.result.kills.get(role, 0) + 1
+
+    def _count_fault(self, kind: str) -> None:
+        self.result.faults[kind] = self.result.faults.get(kind, 0) + 1
+
+    def _is_done(self) -> bool:
+        return self._cycles_done >= self.size.cycles and \
+            self.history.n_acknowledged >= self.size.referrals
+
+    # --- load and hurt ---
+
+    async def _hurt(self, clients: list[Clients]) -> list[asyncio.Task]:
+        """Until all is done or the time is over, then heal; the callers go on."""
+        size = self.size
+        plan = nemesis.plan(size.seed, size.cycles, size.referrals, len(self.agencies))
+        killers = [nemesis.Killer(agency, [c for c in plan if c.agency == i],
+                                  lambda: self.history.n_acknowledged, self._count_kill)
+                   for i, agency in enumerate(self.agencies)]
+        killing = [asyncio.create_task(killer.run()) for killer in killers]
+        others = [asyncio.create_task(nemesis.pause_some(self.agencies, size.seed,
+                                                         self._count_fault)),
+                  asyncio.create_task(nemesis.disturb_lines(self.proxies, size.seed,
+                                                            self._count_fault))]
+        callers = [task for c in clients for task in c.start()]
+        try:
+            said = time.monotonic()
+            while not self._is_done() and time.monotonic() < size.until:
+                await _raise_first(killing + others + callers)
+                for agency in self.agencies:
+                    agency.note_memory()
+                if time.monotonic() - said > 10:
+                    said = time.monotonic()
+                    self._say(f"{self._cycles_done} cycles, {self.history.n_acknowledged} referrals")
+                await asyncio.sleep(0.1)
+        finally:
+            self._is_over = True
+            for c in clients:
+                c.is_stopping = True
+            for killer in killers:
+                killer.is_stopping = True
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*killing)
+        return callers
+
+    # --- settle ---
+
+    async def _settle(self, clients: list[Clients], callers: list[asyncio.Task]) -> None:
+        def is_decided() -> bool:
+            for task in callers:
+                if task.done() and not task.cancelled() and task.exception():
+                    raise task.exception()
+            return all(c.n_undecided == 0 for c in clients)
+
+        async def is_quiet() -> bool:
+            for agency in self.agencies:
+                row, = await _ask(agency, node_status=pb.NodeStatus())
+                if row.status.n_waiting or row.status.n_connected != len(NAMES) - 1:
+                    return False
+            return True
+        try:
+            await _until(is_decided, "all referrals decided", SETTLE_S)
+            await _until(is_quiet, "nothing waiting, all connected", SETTLE_S)
+        finally:
+            for task in callers:
+                task.cancel()
+            await asyncio.gather(*callers, return_exceptions=True)
+
+    # --- look ---
+
+    async def _look(self) -> None:
+        result, views = self.result, {}
+        for agency in self.agencies:
+            views[agency.id] = await _view(agency)
+            own, = await _ask(agency, audit_verify=pb.AuditVerify())
+            result.entries += own.verify.n_entries
+            self._note_verified(agency, own.verify)
+            for other in self.agencies:
+                if other is agency:
+                    continue
+                theirs, = await _ask(agency, audit_verify=pb.AuditVerify(peer=other.id))
+                self._note_verified(agency, theirs.verify)
+                await self._reconcile(agency, other)
+        found: Findings = judge(self.history, views)
+        result.lost += found.lost
+        result.twice += found.twice
+        result.differ += found.differ
+
+    def _note_verified(self, agency: Agency, verify) -> None:
+        if not verify.ok or verify.n_entries == 0:
+            self.result.differ.append(f"{agency.name}: {verify.name} at {verify.bad_index}: "
+                                      f"{verify.problem}")
+
+    async def _reconcile(self, agency: Agency, other: Agency) -> None:
+        row, = await _ask(agency, audit_reconcile=pb.AuditReconcile(peer=other.id))
+        r = row.reconcile
+        if not r.ok or r.sent_k != r.sent_held or r.received_k != r.received_written:
+            self.result.differ.append(
+                f"{agency.name} and {other.name}: sent {r.sent_k}, held {r.sent_held}; received "
+                f"{r.received_k}, written {r.received_written}: {r.problem}")
+
+    def _look_at_processes(self) -> None:
+        other = self.result.other
+        for agency in self.agencies:
+            other += agency.fallen
+            agency.note_memory()
+            if sorted(agency.running()) != sorted(agency.pids().values()) or \
+                    len(agency.pids()) != len(ROLES):
+                other.append(f"{agency.name}: processes {agency.running()}, of them its own "
+                             f"{agency.pids()}")
+            for role, n in agency.count_open_files().items():
+                if n > MOST_FILES:
+                    other.append(f"{agency.name}: {n} open files in its {role}")
+            for role, kib in agency.most_kib.items():
+                self.result.most_kib[role] = max(self.result.most_kib.get(role, 0), kib)
+                if kib > MOST_KIB[role]:
+                    other.append(f"{agency.name}: {kib} KiB in its {role}")
+
+    def _look_at_files(self) -> None:
+        for agency in self.agencies:
+            for path in sorted(p for p in agency.folder.rglob("*") if p.is_file()):
+                if holds(path, MARKER.encode()):
+                    self.result.other.append(f"personal data in {path}")
+            with open(agency.log_file, encoding="utf-8", errors="replace") as log:
+                for line in log:
+                    if any(word in line for word in ALARMS):
+                        self.result.other.append(f"{agency.name} says: {line.strip()}")
+
+    # --- all of it ---
+
+    async def _run(self) -> None:
+        await self._make()
+        clients = [Clients(agency, [], self.history, self._may_send, f"{self.size.seed}/{i}")
+                   for i, agency in enumerate(self.agencies)]
+        for c in clients:
+            c.others = [o for o in clients if o is not c]
+        callers = await self._hurt(clients)
+        begin = time.monotonic()
+        await self._settle(clients, callers)
+        self.result.settle_seconds = round(time.monotonic() - begin, 1)
+        self._look_at_processes()
+        await self._look()
+        self.result.other += [text for c in clients for text in c.refused]
+        for agency in self.agencies:
+            await agency.end("parent", signal.SIGTERM)
+        self._look_at_files()
+
+    async def run(self) -> Result:
+        begin = time.monotonic()
+        try:
+            await self._run()
+        except Fallen as why:
+            self.result.other.append(str(why))
+        finally:
+            for agency in self.agencies:
+                await agency.drop()
+            for line in self.proxies:
+                await line.close()
+            self.history.close()
+        result, history = self.result, self.history
+        result.cycles, result.referrals = self._cycles_done, history.n_acknowledged
+        result.unknown = history.count(LOST)
+        result.decisions = sum(d.result == OK for d in history.decisions.values())
+        result.imports = sum(i.result == OK for i in history.imports)
+        result.seconds = round(time.monotonic() - begin, 1)
+        return result
+
+
+async def _raise_first(tasks: list[asyncio.Task]) -> None:
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.result()
+
+
+async def _until(condition, what: str, limit_s: float) -> None:
+    until = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return
+        if time.monotonic() > until:
+            raise Fallen(f"waited {limit_s} s in vain for {what}")
+        await asyncio.sleep(0.05)
+
+
+async def _ask(agency: Agency, **verb) -> list:
+    """One request on a connection of its own; asked again while the node cannot yet."""
+    until = time.monotonic() + SETTLE_S
+    while True:
+        caller = await Caller.reach(agency.socket)
+        try:
+            return await asyncio.wait_for(caller.ask(**verb), SETTLE_S)
+        except Refused as why:
+            if why.code not in (pb.API_ERROR_CODE_TEMPORARY, pb.API_ERROR_CODE_UNAVAILABLE) or \
+                    time.monotonic() > until:
+                raise Fallen(f"{agency.name} refuses {list(verb)}: {why}") from None
+        except (Unknown, asyncio.TimeoutError):
+            raise Fallen(f"{agency.name} does not answer {list(verb)}") from None
+        finally:
+            await caller.close()
+        await asyncio.sleep(0.05)
+
+
+async def _in_force(agency: Agency) -> bool:
+    rows = await _ask(agency, agreement_list=pb.AgreementList())
+    return [r.agreement.state for r in rows if r.HasField("agreement")] == \
+        ["in-force"] * (len(NAMES) - 1)
+
+
+async def _view(agency: Agency) -> View:
+    view = View()
+    for side, rows in ((pb.LIST_SIDE_OUT, view.sent), (pb.LIST_SIDE_IN, view.received)):
+        for reply in await _ask(agency, referral_list=pb.ReferralList(side=side)):
+            if reply.HasField("referral"):
+                r = reply.referral
+                rows.append(Row(r.id, r.peer, r.reply_by_us, r.state, r.n_disclosed, r.delivery))
+    for reply in await _ask(agency, record_list=pb.RecordList()):
+        if reply.HasField("record"):
+            view.records.append((reply.record.id, reply.record.revision))
+    at = 0
+    while True:
+        ask = pb.AuditList(from_index=at, limit=PAGE)
+        rows = [r.audit for r in await _ask(agency, audit_list=ask) if r.HasField("audit")]
+        view.written += [r.leaf for r in rows if r.kind == pb.ENTRY_KIND_REFERRAL]
+        view.decided += [r.answers for r in rows if r.kind == pb.ENTRY_KIND_STATUS]
+        if not rows:
+            return view
+        at = rows[-1].id + 1
+
+
+def holds(path: pathlib.Path, what: bytes) -> bool:
+    rest = b""
+    with open(path, "rb") as f:
+        while piece := f.read(1 << 20):
+            if what in rest + piece:
+                return True
+            rest = piece[-len(what):]
+    return False
