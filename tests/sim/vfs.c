@@ -368,8 +368,11 @@ static int on_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 to)
 		file_write(h->file, at, p, (size_t)n / 2);
 		return SQLITE_FULL;
 	}
-	if (d->size_max && end > h->file->now.n && disk_used(d) + end - h->file->now.n > d->size_max)
+	if (d->size_max && end > h->file->now.n &&
+	    disk_used(d) + end - h->file->now.n > d->size_max) {
+		d->has_failed = true;
 		return SQLITE_FULL;
+	}
 	file_write(h->file, at, p, (size_t)n);
 	return SQLITE_OK;
 }

@@ -1,0 +1,386 @@
+/* An agency: its node's port, its clocks, how its process starts and ends. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "parts.h"
+#include "watch.h"
+
+#define MONO_START_MS 1000000
+
+static const struct {
+	const char *label, *id;
+} names[WORLD_AGENCIES_MAX] = {
+	{"cz", "spiffe://ochrana.cz.example/central-authority"},
+	{"sk", "spiffe://ochrana.sk.example/central-authority"},
+	{"at", "spiffe://kinderschutz.at.example/jugendamt"},
+	{"hu", "spiffe://gyermekvedelem.hu.example/hivatal"},
+	{"pl", "spiffe://opieka.pl.example/centrum"},
+	{"si", "spiffe://varstvo.si.example/otroci"},
+	{"hr", "spiffe://zastita.hr.example/ured"},
+};
+
+const char *agency_name(size_t index)
+{
+	return names[index].id;
+}
+
+/* --- clocks --- */
+
+static uint64_t not_counted_us(const struct clock *c, uint64_t now_us)
+{
+	const uint64_t until = now_us < c->suspend_until_us ? now_us : c->suspend_until_us;
+
+	return c->suspended_us + (until > c->suspend_from_us ? until - c->suspend_from_us : 0);
+}
+
+uint64_t agency_mono_ms(const struct agency *a)
+{
+	const uint64_t now = a->world->now_us;
+
+	return MONO_START_MS + (now - not_counted_us(&a->clock, now)) / 1000;
+}
+
+uint64_t agency_world_us(const struct agency *a, uint64_t mono_ms)
+{
+	return (mono_ms - MONO_START_MS) * 1000 + not_counted_us(&a->clock, UINT64_MAX);
+}
+
+uint64_t agency_utc_us(const struct agency *a)
+{
+	const int64_t now = (int64_t)a->world->now_us;
+
+	if (a->clock.is_stuck)
+		return a->clock.stuck_utc_us;
+	return WORLD_START_US +
+	       (uint64_t)(now + a->clock.offset_us + now / 1000000 * a->clock.drift_ppm);
+}
+
+void world_pause(struct agency *a, uint64_t for_us, bool suspend)
+{
+	const uint64_t now = a->world->now_us;
+
+	world_resume(a);
+	a->paused_until_us = now + for_us;
+	if (!suspend)
+		return;
+	a->clock.suspend_from_us = now;
+	a->clock.suspend_until_us = now + for_us;
+}
+
+void world_resume(struct agency *a)
+{
+	const uint64_t now = a->world->now_us;
+
+	a->paused_until_us = 0;
+	a->clock.suspended_us = not_counted_us(&a->clock, now);
+	a->clock.suspend_from_us = a->clock.suspend_until_us = 0;
+}
+
+/* --- the port --- */
+
+/* @return true while the process lives */
+static bool lives(struct agency *a, enum disk_op op)
+{
+	return disk_point(a->disk, op) == DISK_OK;
+}
+
+static uint64_t port_mono_ms(void *ctx)
+{
+	return agency_mono_ms(ctx);
+}
+
+static uint64_t port_utc_us(void *ctx)
+{
+	return agency_utc_us(ctx);
+}
+
+static int64_t tls_utc_s(void *ctx)
+{
+	return (int64_t)(agency_utc_us(ctx) / SECOND_US);
+}
+
+static enum err port_random(void *ctx, void *p, size_t n)
+{
+	fill_random(((struct agency *)ctx)->world, p, n);
+	return ERR_OK;
+}
+
+static void port_send(void *ctx, uint64_t session, struct view frame)
+{
+	struct agency *a = ctx;
+
+	if (!lives(a, PORT_SEND))
+		return;
+	a->world->tally.n_frames++;
+	watch_sent(a, network_peer_of(a, session), frame);
+	network_send(a, session, frame);
+}
+
+static void port_close(void *ctx, uint64_t session)
+{
+	struct agency *a = ctx;
+
+	if (lives(a, PORT_CLOSE))
+		network_close(a, session);
+}
+
+static void port_dial(void *ctx, const struct agency_id *peer)
+{
+	struct agency *a = ctx;
+	struct world *w = a->world;
+
+	if (!lives(a, PORT_DIAL))
+		return;
+	w->tally.n_dials++;
+	for (size_t i = 0; i < w->n_agency; i++)
+		if (agency_id_eq(&w->agency[i].id, peer))
+			world_push(w, (struct event){
+					      .at_us = w->now_us + 2 * w->knobs.delay_min_us,
+					      .kind = EVENT_CONNECT,
+					      .agency = a->index,
+					      .other = i,
+				      });
+}
+
+static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
+{
+	struct agency *a = ctx;
+
+	(void)n_bytes;
+	if (!disk_is_dead(a->disk))
+		network_credit(a, session);
+}
+
+static void port_reply(void *ctx, uint64_t caller, struct view reply)
+{
+	struct agency *a = ctx;
+
+	if (!lives(a, PORT_REPLY))
+		return;
+	watch_step(a);
+	client_reply(a, caller, reply);
+}
+
+static enum err port_last_signed(void *ctx, struct view newest, struct view previous)
+{
+	return disk_signed_write(((struct agency *)ctx)->disk, newest, previous);
+}
+
+/* --- start and stop --- */
+
+static void fill_options(struct agency *a, struct node_options *o, struct node_peer *peer)
+{
+	struct world *w = a->world;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n_agency; i++)
+		if (i != a->index)
+			peer[n++] = (struct node_peer){
+				.id = w->agency[i].id,
+				.may_dial = true,
+			};
+	*o = (struct node_options){
+		.agency = a->id,
+		.database = "/amparo.db",
+		.vfs = disk_vfs_name(a->disk),
+		.node_key = a->node_key,
+		.seal_key = a->seal_key,
+		.seal_chain = &a->seal_chain,
+		.trust = w->trust,
+		.peer = peer,
+		.n_peer = n,
+		.last_signed_newest = disk_signed_newest(a->disk),
+		.last_signed_previous = disk_signed_previous(a->disk),
+		.port = {.ctx = a,
+			 .mono_ms = port_mono_ms,
+			 .utc_us = port_utc_us,
+			 .random = port_random,
+			 .send = port_send,
+			 .close = port_close,
+			 .dial = port_dial,
+			 .credit = port_credit,
+			 .reply = port_reply,
+			 .last_signed = port_last_signed},
+	};
+}
+
+static bool is_disk_error(enum err e)
+{
+	return e == ERR_STORAGE || e == ERR_IO || e == ERR_NOT_FOUND || e == ERR_DECRYPT ||
+	       e == ERR_CONFIG || e == ERR_NOMEM;
+}
+
+void world_start(struct agency *a)
+{
+	struct world *w = a->world;
+	struct node_peer peer[WORLD_AGENCIES_MAX];
+	struct node_options o;
+	enum err e;
+
+	if (a->node)
+		return;
+	fill_options(a, &o, peer);
+	watch_clock(a, true);
+	e = node_open(&o, &a->node);
+	trace_say(w, "%s: starts: %s", a->label, e ? err_words() : "ok");
+	if (e || disk_is_dead(a->disk)) {
+		/* it may refuse for a fault of its disk alone */
+		MUST(w, disk_has_failed(a->disk) || (a->is_damaged && is_disk_error(e)));
+		w->tally.n_crashes++;
+		err_clear();
+		world_stop(a, POWER_KEPT);
+		return;
+	}
+	w->tally.n_starts++;
+	watch_opened(a);
+	agency_wake(a);
+}
+
+void world_stop(struct agency *a, enum disk_power how)
+{
+	struct world *w = a->world;
+
+	if (a->node)
+		trace_say(w, "%s: ends, %s", a->label,
+			  how == POWER_KEPT	 ? "disk as written"
+			  : how == POWER_DROPPED ? "what was not synced is lost"
+						 : "what was not synced is torn");
+	w->tally.n_power_losses += how != POWER_KEPT;
+	node_close(a->node);
+	a->node = NULL;
+	a->wake_at_us = UINT64_MAX;
+	disk_restart(a->disk, how);
+	network_gone(a);
+	clients_lost(a);
+}
+
+/* --- turns --- */
+
+static enum disk_power draw_power(struct world *w)
+{
+	return (enum disk_power)world_random(w, N_DISK_POWERS);
+}
+
+static void wake_at(struct agency *a, uint64_t at_us)
+{
+	struct world *w = a->world;
+
+	if (at_us < w->now_us)
+		at_us = w->now_us;
+	if (a->wake_at_us <= at_us && a->wake_at_us >= w->now_us)
+		return;
+	a->wake_at_us = at_us;
+	world_push(w, (struct event){.at_us = at_us, .kind = EVENT_WAKE, .agency = a->index});
+}
+
+void agency_wake(struct agency *a)
+{
+	struct world *w = a->world;
+
+	wake_at(a, w->now_us + world_random(w, (uint64_t)w->knobs.turn_wait_us + 1));
+}
+
+static void failed(struct agency *a, enum err e)
+{
+	struct world *w = a->world;
+
+	/* a storage error is final, and nothing but the disk makes one */
+	MUST(w, disk_has_failed(a->disk) || (a->is_damaged && is_disk_error(e)));
+	trace_say(w, "%s: the turn fails: %s", a->label,
+		  disk_is_dead(a->disk) ? "crash" : err_detail());
+	w->tally.n_crashes++;
+	w->tally.n_disk_errors += !disk_is_dead(a->disk);
+	err_clear();
+	world_stop(a, draw_power(w));
+}
+
+static void turn(struct agency *a)
+{
+	struct world *w = a->world;
+	bool more, more_wal = false;
+	enum err e;
+
+	if (!a->node)
+		return;
+	w->tally.n_turns++;
+	watch_clock(a, false);
+	watch_turn(a);
+	e = node_turn(a->node, &more);
+	if (!e && !disk_is_dead(a->disk))
+		watch_step(a);
+	if (!e && !disk_is_dead(a->disk))
+		e = node_idle(a->node, &more_wal);
+	if (e || disk_is_dead(a->disk)) {
+		failed(a, e);
+		return;
+	}
+	if (more || more_wal)
+		wake_at(a, w->now_us + world_random(w, (uint64_t)w->knobs.turn_wait_us + 1));
+	else if (node_deadline_ms(a->node) != UINT64_MAX)
+		wake_at(a, agency_world_us(a, node_deadline_ms(a->node)));
+	clients_told(a);
+}
+
+void agency_woken(struct agency *a, uint64_t at_us)
+{
+	if (a->wake_at_us != at_us)
+		return; /* woken earlier since */
+	a->wake_at_us = UINT64_MAX;
+	turn(a);
+}
+
+/* --- beginning and end --- */
+
+static uint64_t disk_random(void *ctx, uint64_t below)
+{
+	return world_random(ctx, below);
+}
+
+static uint64_t disk_utc_us(void *ctx)
+{
+	return WORLD_START_US + ((struct world *)ctx)->now_us;
+}
+
+void agency_init(struct agency *a, struct world *w, size_t index)
+{
+	const int64_t utc_s = (int64_t)(WORLD_START_US / SECOND_US);
+	const char *id = names[index].id;
+	struct pki_leaf_options tls = {.id = id, .purpose = CERT_TLS, .utc_s = utc_s};
+	struct pki_leaf_options seal = {.id = id, .purpose = CERT_SEAL, .utc_s = utc_s};
+	struct node_peer peer[WORLD_AGENCIES_MAX];
+	struct node_options o;
+	uint8_t key[32];
+
+	*a = (struct agency){.world = w, .index = index, .label = names[index].label};
+	a->wake_at_us = UINT64_MAX;
+	for (size_t i = 0; i < WORLD_CLIENTS_MAX; i++)
+		a->client[i] = (struct client){.agency = a, .index = i};
+	MUST(w, agency_id_parse(view_str(id), &a->id) == ERR_OK);
+	a->disk = disk_new(index, &(struct disk_world){
+					  .ctx = w, .random = disk_random, .utc_us = disk_utc_us});
+	a->seen = watch_new();
+	fill_random(w, key, sizeof(key));
+	MUST(w, secret_new(view_of(key, sizeof(key)), &a->node_key) == ERR_OK);
+	pki_issue(w->ca[index], &tls, &a->tls_leaf);
+	pki_issue(w->ca[index], &seal, &a->seal_leaf);
+	MUST(w, seal_key_from_pem(buf_view(&a->seal_leaf.key_pem), &a->seal_key) == ERR_OK);
+	MUST(w, cert_chain_from_pem(buf_view(&a->seal_leaf.cert_pem), &a->seal_chain) == ERR_OK);
+	MUST(w, tls_context_new(buf_view(&a->tls_leaf.cert_pem), buf_view(&a->tls_leaf.key_pem),
+				w->trust, tls_utc_s, a, &a->tls) == ERR_OK);
+	fill_options(a, &o, peer);
+	MUST(w, node_init(&o) == ERR_OK);
+}
+
+void agency_fini(struct agency *a)
+{
+	tls_context_free(a->tls);
+	cert_chain_fini(&a->seal_chain);
+	seal_key_free(a->seal_key);
+	secret_free(a->node_key);
+	pki_leaf_fini(&a->tls_leaf);
+	pki_leaf_fini(&a->seal_leaf);
+	disk_free(a->disk);
+	watch_free(a->seen);
+}
