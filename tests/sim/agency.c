@@ -113,17 +113,22 @@ static void port_send(void *ctx, uint64_t session, struct view frame)
 
 	if (!lives(a, PORT_SEND))
 		return;
+	world_enter(a->world, NULL);
 	a->world->tally.n_frames++;
 	watch_sent(a, network_peer_of(a, session), frame);
 	network_send(a, session, frame);
+	world_leave(a->world);
 }
 
 static void port_close(void *ctx, uint64_t session)
 {
 	struct agency *a = ctx;
 
-	if (lives(a, PORT_CLOSE))
-		network_close(a, session);
+	if (!lives(a, PORT_CLOSE))
+		return;
+	world_enter(a->world, NULL);
+	network_close(a, session);
+	world_leave(a->world);
 }
 
 static void port_dial(void *ctx, const struct agency_id *peer)
@@ -133,6 +138,7 @@ static void port_dial(void *ctx, const struct agency_id *peer)
 
 	if (!lives(a, PORT_DIAL))
 		return;
+	world_enter(w, NULL);
 	w->tally.n_dials++;
 	for (size_t i = 0; i < w->n_agency; i++)
 		if (agency_id_eq(&w->agency[i].id, peer))
@@ -142,6 +148,7 @@ static void port_dial(void *ctx, const struct agency_id *peer)
 					      .agency = a->index,
 					      .other = i,
 				      });
+	world_leave(w);
 }
 
 static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
@@ -149,8 +156,11 @@ static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
 	struct agency *a = ctx;
 
 	(void)n_bytes;
-	if (!disk_is_dead(a->disk))
-		network_credit(a, session);
+	if (disk_is_dead(a->disk))
+		return;
+	world_enter(a->world, NULL);
+	network_credit(a, session);
+	world_leave(a->world);
 }
 
 static void port_reply(void *ctx, uint64_t caller, struct view reply)
@@ -159,8 +169,10 @@ static void port_reply(void *ctx, uint64_t caller, struct view reply)
 
 	if (!lives(a, PORT_REPLY))
 		return;
+	world_enter(a->world, NULL);
 	watch_step(a);
 	client_reply(a, caller, reply);
+	world_leave(a->world);
 }
 
 static enum err port_last_signed(void *ctx, struct view newest, struct view previous)
@@ -212,6 +224,17 @@ static bool is_disk_error(enum err e)
 	       e == ERR_CONFIG || e == ERR_NOMEM;
 }
 
+/* A call may fail for a fault of the disk, for damage to it, or for want of memory alone. */
+static bool may_fail(const struct agency *a, enum err e)
+{
+	return disk_has_failed(a->disk) || (a->is_damaged && is_disk_error(e)) || a->may_fail;
+}
+
+static enum disk_power draw_power(struct agency *a)
+{
+	return a->has_power ? a->power : (enum disk_power)world_random(a->world, N_DISK_POWERS);
+}
+
 void world_start(struct agency *a)
 {
 	struct world *w = a->world;
@@ -223,11 +246,10 @@ void world_start(struct agency *a)
 		return;
 	fill_options(a, &o, peer);
 	watch_clock(a, true);
-	e = node_open(&o, &a->node);
+	e = INSIDE(a, node_open(&o, &a->node));
 	trace_say(w, "%s: starts: %s", a->label, e ? err_words() : "ok");
 	if (e || disk_is_dead(a->disk)) {
-		/* it may refuse for a fault of its disk alone */
-		MUST(w, disk_has_failed(a->disk) || (a->is_damaged && is_disk_error(e)));
+		MUST(w, may_fail(a, e));
 		w->tally.n_crashes++;
 		err_clear();
 		world_stop(a, POWER_KEPT);
@@ -248,20 +270,19 @@ void world_stop(struct agency *a, enum disk_power how)
 			  : how == POWER_DROPPED ? "what was not synced is lost"
 						 : "what was not synced is torn");
 	w->tally.n_power_losses += how != POWER_KEPT;
+	world_enter(w, a);
 	node_close(a->node);
+	world_leave(w);
 	a->node = NULL;
+	a->is_doomed = false;
 	a->wake_at_us = UINT64_MAX;
-	disk_restart(a->disk, how);
+	/* dead: it ended earlier than it was told to */
+	disk_restart(a->disk, disk_is_dead(a->disk) ? draw_power(a) : how);
 	network_gone(a);
 	clients_lost(a);
 }
 
 /* --- turns --- */
-
-static enum disk_power draw_power(struct world *w)
-{
-	return (enum disk_power)world_random(w, N_DISK_POWERS);
-}
 
 static void wake_at(struct agency *a, uint64_t at_us)
 {
@@ -287,13 +308,22 @@ static void failed(struct agency *a, enum err e)
 	struct world *w = a->world;
 
 	/* a storage error is final, and nothing but the disk makes one */
-	MUST(w, disk_has_failed(a->disk) || (a->is_damaged && is_disk_error(e)));
+	MUST(w, may_fail(a, e));
 	trace_say(w, "%s: the turn fails: %s", a->label,
 		  disk_is_dead(a->disk) ? "crash" : err_detail());
 	w->tally.n_crashes++;
 	w->tally.n_disk_errors += !disk_is_dead(a->disk);
 	err_clear();
-	world_stop(a, draw_power(w));
+	world_stop(a, draw_power(a));
+}
+
+void agency_told(struct agency *a, enum err e)
+{
+	if (!e)
+		return;
+	MUST(a->world, a->may_fail);
+	a->is_doomed = true;
+	agency_wake(a);
 }
 
 static void turn(struct agency *a)
@@ -304,14 +334,18 @@ static void turn(struct agency *a)
 
 	if (!a->node)
 		return;
+	if (a->is_doomed) {
+		failed(a, ERR_NOMEM);
+		return;
+	}
 	w->tally.n_turns++;
 	watch_clock(a, false);
 	watch_turn(a);
-	e = node_turn(a->node, &more);
+	e = INSIDE(a, node_turn(a->node, &more));
 	if (!e && !disk_is_dead(a->disk))
 		watch_step(a);
 	if (!e && !disk_is_dead(a->disk))
-		e = node_idle(a->node, &more_wal);
+		e = INSIDE(a, node_idle(a->node, &more_wal));
 	if (e || disk_is_dead(a->disk)) {
 		failed(a, e);
 		return;

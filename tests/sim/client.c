@@ -38,17 +38,9 @@ void client_ask(struct client *c, void *request)
 	m->has_id = 1;
 	m->id = c->replies->request = ++a->next_request;
 	MUST(w, message_encode(m, &encoded) == ERR_OK);
-	MUST(w, node_request(a->node, &caller, buf_view(&encoded)) == ERR_OK);
+	agency_told(a, INSIDE(a, node_request(a->node, &caller, buf_view(&encoded))));
 	buf_fini(&encoded);
 	agency_wake(a);
-}
-
-void client_leave(struct client *c)
-{
-	reply_list_free(c->replies);
-	c->replies = NULL;
-	if (c->agency->node)
-		node_caller_gone(c->agency->node, c->index + 1);
 }
 
 void client_reply(struct agency *a, uint64_t caller, struct view reply)
@@ -86,6 +78,19 @@ static void tell(struct agency *a, bool is_lost)
 			a->world->answered(a->world->ctx, c, l);
 		reply_list_free(l);
 	}
+}
+
+void client_leave(struct client *c)
+{
+	struct agency *a = c->agency;
+	struct reply_list *l = c->replies;
+
+	c->replies = NULL;
+	if (l && a->world->answered)
+		a->world->answered(a->world->ctx, c, l); /* it will never know */
+	reply_list_free(l);
+	if (a->node && !c->replies)
+		node_caller_gone(a->node, c->index + 1);
 }
 
 void clients_told(struct agency *a)

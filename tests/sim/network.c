@@ -12,7 +12,9 @@ static void end_free(struct connection *c, int which)
 {
 	struct end *e = &c->end[which];
 
+	world_enter(e->agency->world, e->agency);
 	link_free(e->link);
+	world_leave(e->agency->world);
 	e->link = NULL;
 	e->is_gone = true;
 	if (c->end[0].is_gone && c->end[1].is_gone)
@@ -81,36 +83,43 @@ static void flush(struct world *w, struct connection *c, int which)
 			return;
 		if (!c->end[!which].is_gone)
 			send_chunk(w, c, !which, view_of(out.p, n), false);
-		if (link_sent(e->link, n, agency_mono_ms(e->agency)))
+		if (INSIDE(e->agency, link_sent(e->link, n, agency_mono_ms(e->agency))))
 			return;
 	}
 }
 
-static void take_frames(struct world *w, struct end *e)
+static bool listens(const struct agency *a)
 {
+	return a->node && !a->is_doomed;
+}
+
+static void take_frames(struct end *e)
+{
+	struct agency *a = e->agency;
 	struct view frame;
 
-	while (link_take_frame(e->link, agency_mono_ms(e->agency), &frame) == ERR_OK) {
-		if (!e->agency->node)
+	while (INSIDE(a, link_take_frame(e->link, agency_mono_ms(a), &frame)) == ERR_OK) {
+		if (!listens(a))
 			continue;
-		MUST(w, node_frame(e->agency->node, e->session, frame) == ERR_OK);
-		agency_wake(e->agency);
+		agency_told(a, INSIDE(a, node_frame(a->node, e->session, frame)));
+		agency_wake(a);
 	}
 }
 
 static void tell_opened(struct world *w, struct connection *c, int which)
 {
 	struct end *e = &c->end[which];
+	struct agency *a = e->agency;
 
-	if (e->is_told || !link_peer(e->link) || !e->agency->node)
+	if (e->is_told || !link_peer(e->link) || !listens(a))
 		return;
 	e->is_told = true;
 	trace_say(w, "%s: TLS session %llu with %s stands, %s", e->agency->label,
 		  (unsigned long long)e->session, c->end[!which].agency->label,
 		  which == 0 ? "dialled" : "accepted");
-	MUST(w, node_session_opened(e->agency->node, e->session, which == 0 ? 1 : 2,
-				    link_peer(e->link), link_exporter(e->link)) == ERR_OK);
-	agency_wake(e->agency);
+	agency_told(a, INSIDE(a, node_session_opened(a->node, e->session, which == 0 ? 1 : 2,
+						     link_peer(e->link), link_exporter(e->link))));
+	agency_wake(a);
 }
 
 static void end_run(struct world *w, struct connection *c, int which)
@@ -120,23 +129,24 @@ static void end_run(struct world *w, struct connection *c, int which)
 	if (!e->link)
 		return;
 	tell_opened(w, c, which);
-	take_frames(w, e);
+	take_frames(e);
 	flush(w, c, which);
 	if (link_state(e->link) != LINK_CLOSED) {
-		world_push(w, (struct event){
-				      .at_us = agency_world_us(e->agency, link_deadline_ms(e->link)),
-				      .kind = EVENT_LINK_TICK,
-				      .connection = (size_t)(c - w->connection),
-				      .number = c->number,
-				      .end = which});
+		world_push(w, (struct event){.at_us = agency_world_us(e->agency,
+								      link_deadline_ms(e->link)),
+					     .kind = EVENT_LINK_TICK,
+					     .connection = (size_t)(c - w->connection),
+					     .number = c->number,
+					     .end = which});
 		return;
 	}
 	if (!c->end[!which].is_gone)
 		send_chunk(w, c, !which, view_of(NULL, 0), true);
-	if (e->is_told && e->agency->node) {
+	if (e->is_told && listens(e->agency)) {
 		trace_say(w, "%s: session %llu with %s is closed", e->agency->label,
 			  (unsigned long long)e->session, c->end[!which].agency->label);
-		MUST(w, node_session_closed(e->agency->node, e->session) == ERR_OK);
+		agency_told(e->agency,
+			    INSIDE(e->agency, node_session_closed(e->agency->node, e->session)));
 		agency_wake(e->agency);
 	}
 	end_free(c, which);
@@ -179,7 +189,7 @@ void network_send(struct agency *a, uint64_t session, struct view frame)
 
 	if (!e)
 		return;
-	if (link_send_frame(e->link, frame, agency_mono_ms(a)))
+	if (INSIDE(a, link_send_frame(e->link, frame, agency_mono_ms(a))))
 		err_clear(); /* closing already, or too slow: the link says so itself */
 	end_run(a->world, c, which);
 }
@@ -192,7 +202,9 @@ void network_close(struct agency *a, uint64_t session)
 
 	if (!e)
 		return;
+	world_enter(a->world, a);
 	link_close(e->link, agency_mono_ms(a));
+	world_leave(a->world);
 	end_run(a->world, c, which);
 }
 
@@ -204,8 +216,21 @@ void network_credit(struct agency *a, uint64_t session)
 
 	if (!e)
 		return;
+	world_enter(a->world, a);
 	link_admit(e->link, agency_mono_ms(a));
+	world_leave(a->world);
 	end_run(a->world, c, which);
+}
+
+/* Without memory there is no connection: the gate shuts the socket. */
+static bool begin_link(struct end *e, int which, const struct agency_id *to)
+{
+	struct agency *a = e->agency;
+	const enum err err = INSIDE(a, link_new(a->tls, which ? TLS_LISTENER : TLS_DIALLER,
+						which ? NULL : to, agency_mono_ms(a), &e->link));
+
+	MUST(a->world, !err || a->may_fail);
+	return !err;
 }
 
 void network_connect(struct world *w, size_t from, size_t to)
@@ -221,14 +246,17 @@ void network_connect(struct world *w, size_t from, size_t to)
 			c = &w->connection[i];
 	MUST(w, c != NULL);
 	*c = (struct connection){.is_used = true, .number = ++w->next_session};
+	c->end[0].agency = &w->agency[from];
+	c->end[1].agency = &w->agency[to];
 	for (int which = 0; which < 2; which++) {
 		struct end *e = &c->end[which];
 
-		e->agency = &w->agency[which ? to : from];
 		e->session = ++w->next_session;
-		MUST(w, link_new(e->agency->tls, which ? TLS_LISTENER : TLS_DIALLER,
-				 which ? NULL : &w->agency[to].id, agency_mono_ms(e->agency),
-				 &e->link) == ERR_OK);
+		if (!begin_link(e, which, &w->agency[to].id)) {
+			end_free(c, 0);
+			end_free(c, 1);
+			return;
+		}
 	}
 	end_run(w, c, 0);
 	if (c->is_used)
@@ -260,8 +288,9 @@ static bool take_bytes(struct world *w, struct end *e, const struct event *event
 	size_t at = 0;
 
 	while (at < event->n && link_state(e->link) != LINK_CLOSED) {
-		enum err err = link_input(e->link, view_of(event->data + at, event->n - at),
-					  agency_mono_ms(e->agency));
+		enum err err = INSIDE(e->agency,
+				      link_input(e->link, view_of(event->data + at, event->n - at),
+						 agency_mono_ms(e->agency)));
 
 		if (err != ERR_FULL) {
 			at = event->n;
@@ -269,7 +298,7 @@ static bool take_bytes(struct world *w, struct end *e, const struct event *event
 				err_clear();
 			continue;
 		}
-		take_frames(w, e);
+		take_frames(e);
 		if (!(link_wants(e->link) & LINK_WANTS_READ)) {
 			wait_until(w, e, event, at, w->now_us + 1000); /* not admitted yet */
 			return true;
@@ -290,7 +319,7 @@ void network_bytes(struct world *w, struct event *event)
 	else if (e->link) {
 		trace_mix(w, event->number, view_of(event->data, event->n));
 		if (!take_bytes(w, e, event) && event->is_eof &&
-		    link_eof(e->link, agency_mono_ms(e->agency)))
+		    INSIDE(e->agency, link_eof(e->link, agency_mono_ms(e->agency))))
 			err_clear();
 		end_run(w, c, event->end);
 	}
@@ -304,7 +333,7 @@ void network_tick(struct world *w, const struct event *event)
 
 	if (!e->link || link_deadline_ms(e->link) > agency_mono_ms(e->agency))
 		return;
-	if (link_tick(e->link, agency_mono_ms(e->agency)))
+	if (INSIDE(e->agency, link_tick(e->link, agency_mono_ms(e->agency))))
 		err_clear();
 	end_run(w, c, event->end);
 }
@@ -346,7 +375,9 @@ void world_cut(struct world *w, size_t a, size_t b)
 		for (int which = 0; which < 2; which++) {
 			if (!c->is_used || !c->end[which].link)
 				continue;
-			if (link_eof(c->end[which].link, agency_mono_ms(c->end[which].agency)))
+			if (INSIDE(c->end[which].agency,
+				   link_eof(c->end[which].link,
+					    agency_mono_ms(c->end[which].agency))))
 				err_clear();
 			/* bytes on their way are lost with the connection */
 			c->number = ++w->next_session;

@@ -31,7 +31,31 @@ struct event {
 void world_push(struct world *w, struct event e);
 void fill_random(void *ctx, uint8_t *p, size_t n);
 
+/** What runs from now on, and allocates, is an agency's; @p a NULL: the world's. */
+static inline void world_enter(struct world *w, struct agency *a)
+{
+	ASSERT(w->n_outside < WORLD_DEPTH_MAX);
+	w->outside[w->n_outside++] = w->inside;
+	w->inside = a;
+}
+
+static inline enum err world_left(struct world *w, enum err e)
+{
+	w->inside = w->outside[--w->n_outside];
+	return e;
+}
+
+static inline void world_leave(struct world *w)
+{
+	w->inside = w->outside[--w->n_outside];
+}
+
+/** A call that answers enum err, into the node or a link of @p a. */
+#define INSIDE(a, call) (world_enter((a)->world, (a)), world_left((a)->world, (call)))
+
 /* --- agency.c --- */
+/** What a call into a node outside of its turns answered: without memory its process ends. */
+void agency_told(struct agency *a, enum err e);
 void agency_init(struct agency *a, struct world *w, size_t index);
 void agency_fini(struct agency *a);
 /** Its id, before it is made. */

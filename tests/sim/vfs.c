@@ -76,9 +76,8 @@ struct disk_image {
 };
 
 static const char *const op_names[N_DISK_OPS] = {
-	"open",	  "read",	  "write",	  "truncate",	 "sync",
-	"size",	  "lock",	  "delete",	  "access",	 "signed-write",
-	"signed-sync", "send",	  "close",	  "dial",	 "reply",
+	"open",	  "read",	  "write",	 "truncate", "sync",  "size", "lock",  "delete",
+	"access", "signed-write", "signed-sync", "send",     "close", "dial", "reply",
 };
 
 static const char *const fault_names[N_DISK_FAULTS] = {"ok",	 "crash",  "eio",
@@ -96,12 +95,22 @@ const char *disk_fault_name(enum disk_fault fault)
 
 /* --- bytes --- */
 
+bool disk_allocates;
+
+static void *allocate(void *p, size_t n)
+{
+	disk_allocates = true;
+	p = realloc(p, n);
+	disk_allocates = false;
+	ASSERT(p);
+	return p;
+}
+
 static void bytes_resize(struct bytes *b, size_t n)
 {
 	if (n > b->cap) {
 		b->cap = n > 2 * b->cap ? n : 2 * b->cap;
-		b->p = realloc(b->p, b->cap);
-		ASSERT(b->p);
+		b->p = allocate(b->p, b->cap);
 	}
 	if (n > b->n)
 		memset(b->p + b->n, 0, n - b->n);
@@ -134,13 +143,11 @@ static void bytes_fini(struct bytes *b)
 
 static void change_add(struct file *f, enum change_kind kind, size_t at, const void *p, size_t n)
 {
-	struct change *c = calloc(1, sizeof(*c));
+	struct change *c = allocate(NULL, sizeof(*c));
 
-	ASSERT(c);
 	*c = (struct change){.kind = kind, .at = at, .n = n};
 	if (n) {
-		c->data = malloc(n);
-		ASSERT(c->data);
+		c->data = allocate(NULL, n);
 		memcpy(c->data, p, n);
 	}
 	*f->change_end = c;

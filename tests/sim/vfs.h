@@ -54,6 +54,9 @@ enum disk_op {
 /** Its name in lower case: "write". */
 const char *disk_op_name(enum disk_op op);
 
+/** The disk's own bookkeeping allocates: nobody's memory but the simulation's. */
+extern bool disk_allocates;
+
 /** What becomes of an operation. */
 enum disk_fault {
 	DISK_OK,
@@ -83,10 +86,10 @@ typedef enum disk_fault disk_hook(void *ctx, struct disk *d, enum disk_op op);
 
 /** A fault to come, without a hook. */
 struct disk_plan {
-	uint32_t ops;		/**< bits 1 << enum disk_op that count and may fail; 0: no plan */
-	uint64_t at;		/**< the n-th of them, from 1 */
+	uint32_t ops; /**< bits 1 << enum disk_op that count and may fail; 0: no plan */
+	uint64_t at;  /**< the n-th of them, from 1 */
 	enum disk_fault fault;
-	bool sticky;		/**< and all after it, until the plan is taken back */
+	bool sticky; /**< and all after it, until the plan is taken back */
 };
 
 /** The world's, as the VFS needs it. */
@@ -131,7 +134,8 @@ bool disk_is_dead(const struct disk *d);
 /** The node is closed; make of the files what the next start finds. Plan and hook stay. */
 void disk_restart(struct disk *d, enum disk_power how);
 
-/** Bytes of all files; what passes @p n is refused with ENOSPC. 0: no limit, as at the beginning. */
+/** Bytes of all files; what passes @p n is refused with ENOSPC. 0: no limit, as at the beginning.
+ */
 uint64_t disk_used(const struct disk *d);
 void disk_set_size(struct disk *d, uint64_t n);
 

@@ -36,6 +36,7 @@
 #define WORLD_AGENCIES_MAX 7
 #define WORLD_CONNECTIONS_MAX 512
 #define WORLD_CLIENTS_MAX 4
+#define WORLD_DEPTH_MAX 16
 #define WORLD_START_US UINT64_C(1780300800000000) /* 2026-06-01T08:00:00Z */
 #define WORLD_TRACE_LINES 40
 #define WORLD_TRACE_TEXT 200
@@ -109,6 +110,10 @@ struct agency {
 	struct client client[WORLD_CLIENTS_MAX];
 	uint64_t next_request;
 	struct seen *seen; /**< what is known to be committed; watch.h */
+	bool has_power;	   /**< it goes down as power says; else as the seed says */
+	enum disk_power power;
+	bool may_fail;	/**< its memory is taken: calls of its node may fail */
+	bool is_doomed; /**< one did: its process ends with its next turn */
 	bool is_damaged;   /**< a bit was flipped: it may refuse, never lie */
 };
 
@@ -158,6 +163,9 @@ struct world {
 	uint64_t next_order;
 	struct tally tally;
 	struct trace trace;
+	struct agency *inside; /**< whose node or link runs now; NULL: the world's own code */
+	struct agency *outside[WORLD_DEPTH_MAX]; /**< and before that */
+	size_t n_outside;
 	bool is_unwatched; /**< no invariants on the steps: a world that is broken on purpose */
 	/**
 	 * A client other than 0 has its answer whole, or the node went down (is_whole is false). It
