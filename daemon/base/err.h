@@ -76,8 +76,8 @@ enum err_class err_class(enum err e);
 /**
  * Note where an error arises and pass it on; use as `return err_new(ERR_X, "why %d", n)`.
  *
- * The detail is for operators: no personal data, no text of a peer. Library messages are welcome, and
- * so is err_words() of the error before.
+ * The detail is for operators: no personal data, no text of a peer. Library messages are welcome,
+ * and so is err_words() of the error before.
  *
  * @param e  the error, not ERR_OK
  * @return   @p e
