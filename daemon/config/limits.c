@@ -32,7 +32,7 @@ enum err config_limits_read(const struct config_reader *r, struct config_limits 
 
 		*to = l->usual;
 		if (node)
-			e = yaml_uint(r->yaml, node, l->min, l->max, to, r->problem);
+			e = yaml_uint(r->yaml, node, l->key, l->min, l->max, to, r->problem);
 	}
 	return e ? err_trace(e) : ERR_OK;
 }

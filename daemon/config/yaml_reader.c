@@ -202,8 +202,8 @@ enum err yaml_map_check_keys(const struct yaml_file *f, yaml_ref map, const char
 	return ERR_OK;
 }
 
-enum err yaml_uint(const struct yaml_file *f, yaml_ref node, uint64_t min, uint64_t max,
-		   uint64_t *ret, struct yaml_problem *ret_problem)
+enum err yaml_uint(const struct yaml_file *f, yaml_ref node, const char *what, uint64_t min,
+		   uint64_t max, uint64_t *ret, struct yaml_problem *ret_problem)
 {
 	const char *text = yaml_text(f, node);
 	uint64_t value = 0;
@@ -217,8 +217,8 @@ enum err yaml_uint(const struct yaml_file *f, yaml_ref node, uint64_t min, uint6
 	}
 	if (!is_number || value < min || value > max)
 		return yaml_fail(ret_problem, yaml_line(f, node),
-				 "must be a whole number, %llu to %llu", (unsigned long long)min,
-				 (unsigned long long)max);
+				 "%s must be a whole number, %llu to %llu", what,
+				 (unsigned long long)min, (unsigned long long)max);
 	*ret = value;
 	return ERR_OK;
 }

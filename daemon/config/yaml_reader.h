@@ -101,10 +101,11 @@ enum err yaml_map_check_keys(const struct yaml_file *f, yaml_ref map, const char
 /**
  * A decimal number without sign or leading zero, min..max.
  *
+ * @param what  its key, for the message
  * @retval ERR_INVALID
  */
-enum err yaml_uint(const struct yaml_file *f, yaml_ref node, uint64_t min, uint64_t max,
-		   uint64_t *ret, struct yaml_problem *ret_problem) WARN_UNUSED;
+enum err yaml_uint(const struct yaml_file *f, yaml_ref node, const char *what, uint64_t min,
+		   uint64_t max, uint64_t *ret, struct yaml_problem *ret_problem) WARN_UNUSED;
 
 /** Refuse a node if it is not of @p kind: "must be a list"; a YAML_TEXT must not be empty. */
 enum err yaml_check_kind(const struct yaml_file *f, yaml_ref node, enum yaml_kind kind,

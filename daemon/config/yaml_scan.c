@@ -1,6 +1,9 @@
 #include "config/yaml_scan.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define CONTEXT_MAX 120 /* libyaml's words with a line number */
 
 /* A node takes at most about four tokens (entry or key, value, start, end). */
 #define TOKENS_MAX (4 * YAML_NODES_MAX)
@@ -59,6 +62,8 @@ enum err yaml_begin(yaml_parser_t *parser, struct view in, struct yaml_problem *
 enum err yaml_explain(const yaml_parser_t *parser, struct view in, struct yaml_problem *ret_problem)
 {
 	const char *why = parser->problem ? parser->problem : "cannot be read";
+	const char *hint = strstr(why, "cannot start any token") ? " (indent with spaces, not tabs)" : "";
+	char context[CONTEXT_MAX] = "";
 
 	if (parser->error == YAML_MEMORY_ERROR) {
 		(void)yaml_fail(ret_problem, 0, "out of memory");
@@ -67,8 +72,14 @@ enum err yaml_explain(const yaml_parser_t *parser, struct view in, struct yaml_p
 	if (parser->error == YAML_READER_ERROR)
 		return yaml_fail(ret_problem, line_at(in, parser->problem_offset),
 				 "not UTF-8 text (%s): save the file as UTF-8", why);
+	/* A forgotten ':' or '"' is noticed late: say where it began, too. */
+	if (parser->context && parser->context_mark.line < parser->problem_mark.line)
+		(void)snprintf(context, sizeof(context), " %s that begins on line %zu",
+			       parser->context, parser->context_mark.line + 1);
+	else if (parser->context)
+		(void)snprintf(context, sizeof(context), " %s", parser->context);
 	return yaml_fail(ret_problem, (int)parser->problem_mark.line + 1, "not YAML: %s%s%s", why,
-			 parser->context ? " " : "", parser->context ? parser->context : "");
+			 context, hint);
 }
 
 /** What a token that we do not take is called; NULL for all others. */

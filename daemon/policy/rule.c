@@ -155,7 +155,8 @@ static enum err terms_read(const struct yaml_file *f, yaml_ref map, struct agree
 	if (!e)
 		e = yaml_map_need(f, map, "retention_days", YAML_TEXT, &node, ret_problem);
 	if (!e)
-		e = yaml_uint(f, node, 1, AGREEMENT_RETENTION_MAX, &days, ret_problem);
+		e = yaml_uint(f, node, "retention_days", 1, AGREEMENT_RETENTION_MAX, &days,
+			      ret_problem);
 	if (e)
 		return err_trace(e);
 	rule->stage = (enum policy_stage)(POLICY_REQUEST + stage);

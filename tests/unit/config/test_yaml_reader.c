@@ -105,8 +105,8 @@ static void forms_that_say_one_thing_twice_are_refused(void **state)
 		{"{a: 1, a: 2}\n", 1, "twice"},
 		{"a: [1, 2\n", 2, "not YAML"},
 		{"a: 1\n  b: 2\n", 2, "not YAML"},
-		{"a:\n\t- 1\n", 2, "not YAML"},
-		{"a: 'x\n", 2, "not YAML"},
+		{"a:\n\t- 1\n", 2, "indent with spaces"},
+		{"a: 'x\n", 2, "begins on line 1"},
 		{"]]]]]]]]]]]]]]]]]]]]\n", 1, "not YAML"},
 		{"a: |\n  one\n  two\n", 1, "one line"},
 		{"a: \"b\\tc\"\n", 1, "cannot be seen"},
@@ -364,10 +364,10 @@ static void numbers_are_strict(void **state)
 		(void)snprintf(text, sizeof(text), "n: %s\n",
 			       is_good ? good[i - ARRAY_LEN(bad)] : bad[i]);
 		f = parse(text);
-		e = yaml_uint(f, yaml_map_get(f, yaml_root(f), "n"), 5, 100, &n, &problem);
+		e = yaml_uint(f, yaml_map_get(f, yaml_root(f), "n"), "n", 5, 100, &n, &problem);
 		assert_int_equal(e, is_good ? ERR_OK : ERR_INVALID);
 		if (!is_good)
-			assert_string_equal(problem.text, "must be a whole number, 5 to 100");
+			assert_string_equal(problem.text, "n must be a whole number, 5 to 100");
 		yaml_file_free(f);
 	}
 	assert_int_equal(n, 7);
@@ -375,7 +375,8 @@ static void numbers_are_strict(void **state)
 		CLEANUP(yaml_file_freep) struct yaml_file *f = parse("18446744073709551615");
 		struct yaml_problem problem;
 
-		assert_int_equal(yaml_uint(f, yaml_root(f), 0, UINT64_MAX, &n, &problem), ERR_OK);
+		assert_int_equal(yaml_uint(f, yaml_root(f), "n", 0, UINT64_MAX, &n, &problem),
+				 ERR_OK);
 		assert_true(n == UINT64_MAX);
 	}
 }

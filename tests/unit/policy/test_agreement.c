@@ -196,7 +196,7 @@ static void mistakes_are_told_with_their_line(void **state)
 		{9, "  fields: [safety]", "all of safety is protected (S5)"},
 		{9, "  fields: [safety.shelter_address]", "is protected (S5)"},
 		{10, "  consent: no", "line 10: consent must be not-required or required"},
-		{11, "  retention_days: 0", "line 11: must be a whole number, 1 to 36500"},
+		{11, "  retention_days: 0", "line 11: retention_days must be a whole number, 1 to 36500"},
 		{11, "  retention_days: 36501", "whole number"},
 		{11, "  retention_days: 090", "whole number"},
 		{11, "  retention_days: 1 year", "whole number"},
