@@ -421,9 +421,8 @@ void evil_record_fini(struct evil_record *r)
 	memset(r, 0, sizeof(*r));
 }
 
-void evil_seal(struct evil *e)
+struct manifest_terms evil_manifest_terms(struct evil *e)
 {
-	struct evil_record *r = &e->record;
 	struct manifest_terms terms = {
 		.revision = 1,
 		.type = RECORD_VICTIM,
@@ -431,13 +430,50 @@ void evil_seal(struct evil *e)
 		.originator = e->papers->id,
 		.sealed_at_us = e->time_us,
 	};
+
+	put_u64be(terms.record_id, e->time_us);
+	return terms;
+}
+
+void evil_set_add(struct slice_set *set, const struct pb_victim_record *record)
+{
+	CLEANUP(buf_fini) struct buf encoded = {0};
+	struct slice_set more = {0};
+	uint8_t *room;
+
+	assert_int_equal(message_encode(record, &encoded), ERR_OK);
+	assert_int_equal(record_cut(RECORD_VICTIM, buf_view(&encoded), &more), ERR_OK);
+	if (!set->slice) {
+		set->type = RECORD_VICTIM;
+		set->slice = calloc(SLICES_MAX, sizeof(*set->slice));
+		assert_non_null(set->slice);
+		/* all at once, so that no slice moves */
+		assert_int_equal(buf_reserve(&set->storage, 1 << 16, &room), ERR_OK);
+	}
+	for (size_t i = 0; i < more.n; i++) {
+		size_t at = set->storage.n, n = more.slice[i].bytes.n;
+
+		assert_true(at + n <= 1 << 16);
+		assert_int_equal(buf_put_view(&set->storage, more.slice[i].bytes), ERR_OK);
+		set->slice[set->n++] = (struct slice){
+			.unit = more.slice[i].unit,
+			.bytes = view_of(buf_data(&set->storage) + at, n),
+		};
+	}
+	slice_set_fini(&more);
+}
+
+void evil_seal_set(struct evil *e, struct slice_set *set, const struct manifest_terms *terms)
+{
+	struct evil_record *r = &e->record;
 	struct entry seal = {
 		.time_us = ++e->time_us, .kind = PB(ENTRY_KIND, SEAL), .has_body = true};
 	struct digest leaf;
 	size_t n;
 
 	evil_record_fini(r);
-	assert_int_equal(record_cut(RECORD_VICTIM, buf_view(&e->f->record), &r->slices), ERR_OK);
+	r->slices = *set;
+	*set = (struct slice_set){0};
 	n = manifest_random_bytes(r->slices.n, 0);
 	r->salts = malloc(n);
 	assert_non_null(r->salts);
@@ -447,15 +483,22 @@ void evil_seal(struct evil *e)
 		e->f->random ^= e->f->random << 17;
 		r->salts[i] = (uint8_t)(e->f->random >> 16);
 	}
-	put_u64be(terms.record_id, e->time_us);
-	assert_int_equal(manifest_make(&terms, &r->slices, r->salts, n, &r->manifest_bytes),
-			 ERR_OK);
+	assert_int_equal(manifest_make(terms, &r->slices, r->salts, n, &r->manifest_bytes), ERR_OK);
 	assert_int_equal(manifest_read(buf_view(&r->manifest_bytes), &r->manifest), ERR_OK);
 	seal.body_digest = r->manifest.digest;
 	assert_int_equal(entry_encode(&seal, &r->seal_entry), ERR_OK);
 	leaf = merkle_leaf(buf_view(&r->seal_entry));
 	r->seal_index = e->tree.frontier.size;
 	memory_tree_append(&e->tree, &leaf);
+}
+
+void evil_seal(struct evil *e)
+{
+	struct manifest_terms terms = evil_manifest_terms(e);
+	struct slice_set set = {0};
+
+	assert_int_equal(record_cut(RECORD_VICTIM, buf_view(&e->f->record), &set), ERR_OK);
+	evil_seal_set(e, &set, &terms);
 }
 
 void evil_agree(struct evil *e)
@@ -537,7 +580,9 @@ void evil_referral_fill(struct evil *e, struct evil_referral *r)
 	r->d.manifest = message_borrow(buf_view(&e->record.manifest_bytes));
 	r->d.seal = &r->seal;
 	r->terms.record = &r->d;
-	r->slice[r->n_slice++] = evil_slice_of(e, "origin.preferred_language");
+	for (size_t i = 0; i < e->record.slices.n && r->n_slice == 0; i++)
+		if (strcmp(e->record.slices.slice[i].unit->path, "origin.preferred_language") == 0)
+			r->slice[r->n_slice++] = i;
 }
 
 struct evil_item *evil_referral_add(struct evil *e, struct evil_referral *r)

@@ -26,7 +26,7 @@ static const char agreement_text[] =
 	"  - name: outline\n"
 	"    record: VictimRecord\n"
 	"    stage: request\n"
-	"    fields: [derived, origin.preferred_language]\n"
+	"    fields: [derived, origin.preferred_language, identity.nationalities]\n"
 	"    consent: not-required\n"
 	"    retention_days: 365\n"
 	"    onward: none\n"

@@ -240,6 +240,12 @@ void evil_receipt(struct evil *e);
 
 /** Seal the demo record in evil's ledger. */
 void evil_seal(struct evil *e);
+/** What a manifest says; a test changes it before it is sealed. */
+struct manifest_terms evil_manifest_terms(struct evil *e);
+/** Seal these slices, whatever they are; takes over *set. */
+void evil_seal_set(struct evil *e, struct slice_set *set, const struct manifest_terms *terms);
+/** Add the slices of one more record to a set. */
+void evil_set_add(struct slice_set *set, const struct pb_victim_record *record);
 void evil_record_fini(struct evil_record *r);
 /** ADOPT the agreement, by both sides. */
 void evil_agree(struct evil *e);
@@ -256,7 +262,7 @@ struct evil_referral {
 	size_t n_slice;
 };
 
-/** Terms, seal, and what the agreement allows at request. */
+/** Terms, seal, and one slice that the agreement allows at request, if the record has it. */
 void evil_referral_fill(struct evil *e, struct evil_referral *r);
 /** Sort and name what is opened, then add the entry with its openings. */
 struct evil_item *evil_referral_add(struct evil *e, struct evil_referral *r);
