@@ -32,7 +32,7 @@ static const struct option known[] = {
 static enum err set_task(struct options *o, enum options_task task)
 {
 	if (o->task != OPTIONS_SERVE)
-		return err_new(ERR_INVALID, "one of --check-config, --init, --version, --help");
+		return err_new(ERR_INVALID, "only one of --check-config, --init, --version, --help");
 	o->task = task;
 	return ERR_OK;
 }
@@ -42,7 +42,7 @@ static enum err parse_one(struct options *o, int option)
 	switch (option) {
 	case CONFIG:
 		if (o->config)
-			return err_new(ERR_INVALID, "--config once");
+			return err_new(ERR_INVALID, "--config is given twice");
 		o->config = optarg;
 		return ERR_OK;
 	case CHECK:
@@ -54,7 +54,7 @@ static enum err parse_one(struct options *o, int option)
 	case HELP:
 		return set_task(o, OPTIONS_HELP);
 	}
-	return err_new(ERR_INVALID, "unknown option, or one without its value");
+	return err_new(ERR_BUG, "an option without a branch here");
 }
 
 static enum err parse_role(struct options *o, const char *role)
@@ -66,16 +66,26 @@ static enum err parse_role(struct options *o, const char *role)
 	return err_new(ERR_INVALID, "unknown word behind the options");
 }
 
+/* What getopt stumbled over, having begun at word @p at, behind words that are no options. */
+static enum err unknown(char **argv, int at)
+{
+	return err_new(ERR_INVALID, "%.80s: no such option, or one without its value",
+		       argv[argv[at][0] == '-' ? at : optind - 1]);
+}
+
 enum err options_parse(int argc, char **argv, struct options *ret)
 {
 	struct options o = {.task = OPTIONS_SERVE};
 	enum err e = ERR_OK;
 	int option;
+	int at = 1;
 
 	opterr = 0;
-	optind = 1;
-	while (!e && (option = getopt_long(argc, argv, "", known, NULL)) != -1)
-		e = parse_one(&o, option);
+	optind = 0; /* begin anew, in the middle of no word */
+	while (!e && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		e = option == '?' ? unknown(argv, at) : parse_one(&o, option);
+		at = optind;
+	}
 	for (int i = optind; !e && i < argc; i++)
 		e = parse_role(&o, argv[i]);
 	if (e)

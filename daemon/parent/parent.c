@@ -22,7 +22,15 @@
 
 static int refused(const struct config *c, const char *file, const struct config_problem *problem)
 {
-	log_line(LOG_ERR, "%s:%d: %s", c ? c->file : file, problem->line, problem->text);
+	const char *path = c ? c->file : file;
+
+	/* Without a line it is about the file itself, which the words then may name already. */
+	if (problem->line > 0)
+		log_line(LOG_ERR, "%s:%d: %s", path, problem->line, problem->text);
+	else if (strncmp(problem->text, path, strlen(path)) == 0)
+		log_line(LOG_ERR, "%s", problem->text);
+	else
+		log_line(LOG_ERR, "%s: %s", path, problem->text);
 	return EX_CONFIG;
 }
 

@@ -56,6 +56,29 @@ static void test_good(void **state)
 	}
 }
 
+static void test_the_wrong_word_is_named(void **state)
+{
+	static const struct {
+		const char *words[WORDS_MAX];
+		const char *named;
+	} cases[] = {
+		{{"--what"}, "--what: no such"},
+		{{"--config", "a", "--what"}, "--what: no such"},
+		{{"--init", "--config"}, "--config: no such option, or one without its value"},
+		{{"--init", "-xy", "a"}, "-xy: no such"},
+		{{"gate", "--what"}, "--what: no such"},
+		{{"--init=a"}, "--init=a: no such"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct options o;
+
+		assert_int_equal(parse(cases[i].words, &o), ERR_INVALID);
+		assert_ptr_equal(strstr(err_words(), cases[i].named), err_words());
+	}
+}
+
 static void test_wrong(void **state)
 {
 	static const char *const cases[][WORDS_MAX] = {
@@ -89,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_the_wrong_word_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
