@@ -110,8 +110,8 @@ trust_domain_or_fail()
 # name_or_fail NAME: sets trust_domain, agency and id, and what the profiles read.
 name_or_fail()
 {
+	set -- "${1#spiffe://}"
 	case $1 in
-	*://*) fail "'$1': give the name without 'spiffe://', as <trust domain>/<agency>" ;;
 	*/*/*) fail "'$1': one '/' only, as in ochrana.cz.example/central-authority" ;;
 	*/*) ;;
 	*) fail "'$1' is no <trust domain>/<agency>, such as ochrana.cz.example/central-authority" ;;
@@ -146,7 +146,7 @@ kind_or_fail()
 # The folder as an absolute path: openssl ca runs inside the CA's own.
 open_dir()
 {
-	dir=$(cd -- "$1" 2>/dev/null && pwd) || fail "$1: no such folder"
+	dir=$(cd -- "$1" 2>/dev/null && pwd) || fail "$1: no such folder, or none that you may enter"
 	# One command at a time: the register and the CRL number stand no second writer.
 	exec 9>"$dir/.lock"
 	flock 9

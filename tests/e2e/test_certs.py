@@ -236,6 +236,22 @@ def test_an_agency_makes_its_own_keys(federation, tmp_path):
         verify(federation, pem, CZ)
         for suffix in ("key", "csr", "pem"):
             assert run("fingerprint", own / f"{kind}.{suffix}").stdout == grouped + "\n"
+    assert run("make-request", own, f"spiffe://{name}").stdout.splitlines() == said
+
+
+def test_what_was_signed_by_request_is_revoked_by_name(federation, tmp_path):
+    """As certs/README.md says it: the CA has no folder of the agency. The newest one is meant."""
+    name = f"{CZ}/regional.office"
+    run("make-request", tmp_path, name)
+    pems = [tmp_path / "old.pem", tmp_path / "new.pem"]
+    for pem in pems:
+        pem.write_text(run("sign-request", federation, name, "tls", tmp_path / "tls.csr").stdout)
+    run("revoke", federation, name, "tls")
+    verify(federation, pems[0], CZ)
+    assert "revoked" in verify(federation, pems[1], CZ, ok=False)
+    assert "no such certificate" in run("revoke", federation, name, "seal", ok=False).stderr
+    run("revoke", "--certificate", pems[0], federation, name, "tls")
+    assert "revoked" in verify(federation, pems[0], CZ, ok=False)
 
 
 def test_only_the_key_of_a_request_counts(federation, tmp_path):
@@ -287,7 +303,8 @@ def test_times_that_tests_need(federation, tmp_path):
 @pytest.mark.parametrize("name, text", (
     ("", "no <trust domain>/<agency>"),
     ("agency", "no <trust domain>/<agency>"),
-    ("spiffe://a.example/b", "without 'spiffe://'"),
+    ("spiffe://a.example", "no <trust domain>/<agency>"),
+    ("spiffe://spiffe://a.example/b", "one '/' only"),
     ("a.example/b/c", "one '/' only"),
     ("../b", "empty"),
     ("a..b/c", "empty"),
