@@ -28,7 +28,7 @@ static const struct column referral_columns[] = {
 	{.head = "urgency", .key = "urgency"},
 	{.head = "purpose", .key = "purpose", .is_detail = true},
 	{.head = "state", .key = "state"},
-	{.head = "answer", .key = "awaits_us", .cell = CELL_BOOL, .yes = "due", .no = ""},
+	{.head = "answer", .key = "answer"},
 	{.head = "delivery", .key = "delivery"},
 	{.head = "refused", .key = "refused", .is_detail = true},
 	{.head = "reply by", .key = "reply_by", .cell = CELL_MOMENT},
@@ -56,6 +56,61 @@ static const struct column peer_columns[] = {
 	{.head = "refused", .key = "n_refused"},
 	{.head = "last contact", .key = "last_contact", .cell = CELL_MOMENT},
 	{.head = "last error", .key = "last_error"},
+};
+
+static const struct column detail_columns[] = {
+	{.head = "peer", .key = "id", .cell = CELL_AGENCY},
+	{.head = "state", .key = "state"},
+	{.head = "address", .key = "address"},
+	{.head = "our role", .key = "role"},
+	{.head = "connected with", .key = "remote"},
+	{.head = "since", .key = "since", .cell = CELL_MOMENT},
+	{.head = "next attempt", .key = "next_dial", .cell = CELL_MOMENT},
+	{.head = "last contact", .key = "last_contact", .cell = CELL_MOMENT},
+	{.head = "last error", .key = "last_error"},
+	{.head = "its clock, s", .key = "clock_skew_s"},
+	{.head = "for it", .key = "n_offered"},
+	{.head = "sent in this session", .key = "n_sent"},
+	{.head = "receipted by it", .key = "n_delivered"},
+	{.head = "waiting", .key = "n_waiting"},
+	{.head = "oldest waiting", .key = "oldest_waiting", .cell = CELL_MOMENT},
+	{.head = "refused by it", .key = "n_refused"},
+	{.head = "from it", .key = "received_k"},
+	{.head = "receipted to it", .key = "receipted_k"},
+	{.head = "refused here", .key = "n_refused_here"},
+	{.head = "our ledger there", .key = "our_size_held"},
+	{.head = "its ledger here", .key = "held_size"},
+	{.head = "entries today", .key = "n_entries_today"},
+	{.head = "of at most", .key = "n_entries_limit"},
+	{.head = "checkpoints today", .key = "n_notes_today"},
+	{.head = "of at most", .key = "n_notes_limit"},
+	{.head = "bytes held", .key = "n_bytes_held"},
+	{.head = "of at most", .key = "n_bytes_limit"},
+	{.head = "ledger", .key = "origin"},
+	{.head = "seal key", .key = "fingerprint"},
+	{.head = "pinned", .key = "pinned", .cell = CELL_MOMENT},
+	{.head = "seal certificate until", .key = "seal_until", .cell = CELL_MOMENT},
+	{.head = "TLS certificate until", .key = "tls_until", .cell = CELL_MOMENT},
+};
+
+static const struct column in_force_columns[] = {
+	{.head = "agreement in force", .key = "name"},
+	{.head = "digest", .key = "id", .cell = CELL_ID},
+	{.head = "from", .key = "valid_from"},
+	{.head = "until", .key = "valid_until"},
+};
+
+static const struct column refusal_columns[] = {
+	{.head = "refused by", .key = "name"},
+	{.head = "what", .key = "status"},
+	{.head = "why", .key = "reason"},
+	{.head = "entries", .key = "n"},
+};
+
+static const struct column test_columns[] = {
+	{.head = "step", .key = "name"},
+	{.head = "ok", .key = "ok", .cell = CELL_BOOL, .no = "NO"},
+	{.head = "what was found", .key = "text"},
 };
 
 static const struct column agreement_columns[] = {
@@ -122,6 +177,8 @@ static const struct column status_columns[] = {
 	{.head = "seal key", .key = "fingerprint"},
 	{.head = "version", .key = "version"},
 	{.head = "started", .key = "started", .cell = CELL_MOMENT},
+	{.head = "disk free, bytes", .key = "free_bytes"},
+	{.head = "kept in reserve", .key = "reserve_bytes"},
 };
 
 static const struct column terms_columns[] = {
@@ -159,6 +216,8 @@ static const struct column history_columns[] = {
 
 const struct rows_kind rows_kind_terms = KIND(0, terms_columns);
 const struct rows_kind rows_kind_history = KIND(0, history_columns);
+const struct rows_kind rows_kind_in_force = KIND(0, in_force_columns);
+const struct rows_kind rows_kind_refusals = KIND(0, refusal_columns);
 
 const struct rows_kind rows_kind_content = KIND(11, content_columns);
 static const struct rows_kind kind_referral = KIND(12, referral_columns);
@@ -170,10 +229,13 @@ static const struct rows_kind kind_audit = KIND(17, audit_columns);
 static const struct rows_kind kind_verify = KIND(18, verify_columns);
 static const struct rows_kind kind_reconcile = KIND(19, reconcile_columns);
 static const struct rows_kind kind_status = KIND(20, status_columns);
+static const struct rows_kind kind_detail = KIND(21, detail_columns);
+static const struct rows_kind kind_test = KIND(22, test_columns);
 
 static const struct rows_kind *const kinds[] = {
-	&kind_record,	 &rows_kind_content, &kind_referral, &kind_preview,   &kind_peer,
-	&kind_agreement, &kind_audit,	     &kind_verify,   &kind_reconcile, &kind_status,
+	&kind_record,	 &rows_kind_content, &kind_referral, &kind_preview,
+	&kind_peer,	 &kind_agreement,    &kind_audit,    &kind_verify,
+	&kind_reconcile, &kind_status,	     &kind_detail,   &kind_test,
 };
 
 const struct rows_kind *rows_kind_of(const struct pb_api_reply *reply)

@@ -49,6 +49,10 @@ extern const struct rows_kind rows_kind_terms;
 extern const struct rows_kind rows_kind_history;
 extern const struct rows_kind rows_kind_content;
 
+/** Under a peer that is shown: its agreements in force, and what was refused. */
+extern const struct rows_kind rows_kind_in_force;
+extern const struct rows_kind rows_kind_refusals;
+
 /** The kind of the row of a reply; NULL: it has none that is known. */
 const struct rows_kind *rows_kind_of(const struct pb_api_reply *reply);
 

@@ -196,6 +196,35 @@ static const struct command commands[] = {
 		.run = run_peer_list,
 	},
 	{
+		.noun = "peer",
+		.verb = "show",
+		.operand = "PEER",
+		.summary =
+			"show all about the exchange with a peer: what waits, what it refused, why",
+		.more = "PEER is an agency id, or its name if only one has it. The clock is that "
+			"of "
+			"its newest entry\nagainst ours at its arrival: what waited on the way "
+			"makes it "
+			"look behind.\n",
+		.example = "amparo peer show sk.example/centre",
+		.timeout_s = QUICK_S,
+		.run = run_peer_show,
+	},
+	{
+		.noun = "peer",
+		.verb = "test",
+		.operand = "PEER",
+		.summary = "try to reach a peer step by step; exit code 69 when a step fails",
+		.more = "The steps: name, route, tls, certificates, seal, agreement. It is the "
+			"real "
+			"thing: when all go\nwell the peer is connected. Of one that is, it is "
+			"told what "
+			"its session shows.\n",
+		.example = "amparo peer test sk.example/centre",
+		.timeout_s = QUICK_S,
+		.run = run_peer_test,
+	},
+	{
 		.noun = "agreement",
 		.verb = "check",
 		.operand = "FILE",

@@ -65,11 +65,12 @@ static json_t *json_value(const ProtobufCFieldDescriptor *field, const void *at)
 		return json_number(field, *(const uint64_t *)at);
 	case PROTOBUF_C_TYPE_UINT32:
 		return json_number(field, *(const uint32_t *)at);
+	case PROTOBUF_C_TYPE_SINT64:
+		return json_integer((json_int_t) * (const int64_t *)at);
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
 	case PROTOBUF_C_TYPE_SFIXED32:
 	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_FIXED64:

@@ -1,4 +1,4 @@
-/* peer, agreement, audit, status */
+/* agreement, audit, status */
 #include <sysexits.h>
 
 #include "cli/file.h"
@@ -8,52 +8,6 @@
 #include "cli/run.h"
 #include "crypto/digest.h"
 #include "policy/agreement.h"
-
-/* The table of peers, and under it the fingerprints, which are too wide for a column. */
-struct peers {
-	struct rows rows;
-	struct table keys;
-};
-
-static int add_peer(struct cli *cli, const struct pb_api_reply *reply, void *arg)
-{
-	struct peers *p = arg;
-	const char *cell[2];
-	int code = rows_add(cli, reply, &p->rows);
-
-	if (code || cli_is_json(cli) || !reply->peer)
-		return code;
-	cell[0] = reply->peer->id ? reply->peer->id : "-";
-	cell[1] = reply->peer->fingerprint && *reply->peer->fingerprint ? reply->peer->fingerprint
-									: "not seen yet";
-	return table_row(&p->keys, cell) ? cli_fail(EX_OSERR, "out of memory") : EX_OK;
-}
-
-int run_peer_list(struct cli *cli)
-{
-	static const char *const head[] = {"PEER",
-					   "FINGERPRINT OF ITS SEAL KEY (compare by telephone)"};
-	struct pb_peer_list list = PB_PEER_LIST_INIT;
-	struct pb_api_request request = PB_API_REQUEST_INIT;
-	struct peers peers;
-	int code;
-
-	rows_init(&peers.rows, ROWS_TABLE);
-	table_init(&peers.keys, cli->out, ARRAY_LEN(head));
-	request.peer_list = &list;
-	code = table_row(&peers.keys, head) ? cli_fail(EX_OSERR, "out of memory")
-					    : cli_call(cli, &request, add_peer, &peers);
-	if (!code)
-		code = rows_end(cli, &peers.rows);
-	if (!code && !cli_is_json(cli) && peers.rows.n > 0) {
-		(void)fputc('\n', cli->out);
-		table_end(&peers.keys);
-		code = cli_flush(cli);
-	}
-	rows_fini(&peers.rows);
-	table_fini(&peers.keys);
-	return code;
-}
 
 /* Read and check an agreement's file. */
 static int read_agreement(const char *file, struct buf *ret_bytes, struct agreement **ret)

@@ -34,6 +34,8 @@ int run_audit_reconcile(struct cli *cli);
 
 /** peer ..., status */
 int run_peer_list(struct cli *cli);
+int run_peer_show(struct cli *cli);
+int run_peer_test(struct cli *cli);
 int run_status(struct cli *cli);
 
 #endif

@@ -476,6 +476,13 @@ const struct agency_id *tls_peer(const struct tls *t)
 	return &t->peer;
 }
 
+enum err tls_peer_until(const struct tls *t, int64_t *ret_utc_s)
+{
+	if (t->chain.n == 0)
+		return err_new(ERR_STATE, "TLS: no handshake yet");
+	return cert_not_after(t->chain.der[0], ret_utc_s);
+}
+
 enum err tls_exporter(const struct tls *t, uint8_t ret[TLS_EXPORTER_BYTES])
 {
 	uint8_t out[TLS_EXPORTER_BYTES];

@@ -91,6 +91,9 @@ void tls_shutdown(struct tls *t);
 /** Whose certificate the peer showed; only after the handshake. */
 const struct agency_id *tls_peer(const struct tls *t);
 
+/** When the certificate that the peer showed ends (notAfter), UTC seconds; after the handshake. */
+enum err tls_peer_until(const struct tls *t, int64_t *ret_utc_s) WARN_UNUSED;
+
 /** The channel binding of RFC 9266; only after the handshake. */
 enum err tls_exporter(const struct tls *t, uint8_t ret[TLS_EXPORTER_BYTES]) WARN_UNUSED;
 

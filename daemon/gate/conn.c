@@ -140,6 +140,9 @@ void conn_end(struct conn *c)
 		c->peer->n_sessions--;
 		c->peer->n_uncredited -= c->n_uncredited;
 	} else if (c->is_dialled) {
+		if (was == CONN_LINKED)
+			dial_stage(c->gate, c->peer, PB(RELAY_STEP, TLS), false,
+				   "it closed the connection before TLS stood");
 		dial_failed(c->gate, c->peer, was == CONN_CONNECTING);
 	}
 }
@@ -198,6 +201,7 @@ static void greet(struct conn *c)
 	const struct agency_id *id = link_peer(c->link);
 	struct peer *p = gate_peer(g, view_of(id->text, id->n_text));
 	struct pb_relay m = PB_RELAY_INIT;
+	char address[ADDRESS_TEXT_MAX];
 
 	if (!p) {
 		link_abort(c->link, err_new(ERR_DENIED, "no peer of this node: %s", id->text),
@@ -215,6 +219,7 @@ static void greet(struct conn *c)
 	if (c->is_dialled) {
 		p->is_dialling = false;
 		p->is_failure_said = false;
+		dial_stage(g, p, PB(RELAY_STEP, TLS), true, "TLS 1.3 stands");
 	}
 	c->peer = p;
 	c->session = ++g->n_sessions * GATE_CONNECTIONS_MAX + (uint64_t)(c - g->conn);
@@ -228,6 +233,9 @@ static void greet(struct conn *c)
 	m.role = (uint32_t)link_role(c->link);
 	m.has_exporter = 1;
 	m.exporter = message_borrow(view_of(link_exporter(c->link), TLS_EXPORTER_BYTES));
+	m.has_until_s = 1;
+	m.until_s = (uint64_t)link_peer_until(c->link);
+	m.text = message_borrow_text(address_text(&c->address, address));
 	gate_tell(g, &m);
 }
 
@@ -298,14 +306,18 @@ static enum err begin_link(struct conn *c)
 /* A dialled socket is writable: connected, or not. */
 static void connected(struct conn *c)
 {
+	char address[ADDRESS_TEXT_MAX];
 	int error = 0;
 	socklen_t n = sizeof(error);
 	enum err e;
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0 || error != 0) {
+		dial_not_taken(c, error);
 		conn_end(c);
 		return;
 	}
+	dial_stage(c->gate, c->peer, PB(RELAY_STEP, ROUTE), true, "connected to %s",
+		   address_text(&c->address, address));
 	e = begin_link(c);
 	if (e) {
 		conn_log_failure(c, e, "a connection failed");
@@ -387,6 +399,8 @@ static void on_timer(void *arg)
 
 	c->armed_ms = UINT64_MAX;
 	if (c->state != CONN_LINKED) {
+		if (c->state == CONN_CONNECTING)
+			dial_not_taken(c, ETIMEDOUT);
 		conn_end(c);
 		return;
 	}
@@ -425,6 +439,9 @@ void conn_credit(struct conn *c, uint64_t n_bytes)
 	c->n_uncredited -= n;
 	c->peer->n_uncredited -= n;
 	/* What the vault dealt with and did not close the session for was a good Hello. */
+	c->is_admitted = true;
+	if (c->is_dialled)
+		c->peer->is_tested = false;
 	link_admit(c->link, loop_mono_ms());
 	conn_run(c);
 }

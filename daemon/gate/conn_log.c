@@ -29,6 +29,7 @@ void conn_log_failure(struct conn *c, enum err e, const char *what)
 	struct token_bucket *tokens = c->peer ? &c->peer->log_tokens : &g->log_tokens;
 	char address[ADDRESS_TEXT_MAX];
 
+	dial_stage_failed(c, e);
 	if (!token_bucket_take(tokens, loop_mono_ms())) {
 		g->n_unlogged++;
 		return;

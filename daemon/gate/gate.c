@@ -108,7 +108,7 @@ static void from_vault(void *ctx, const struct pb_relay *m)
 	case PB(RELAY_KIND, DIAL):
 		p = m->peer ? gate_peer(g, view_str(m->peer)) : NULL;
 		if (p)
-			dial_begin(g, p);
+			dial_begin(g, p, m->has_test && m->test);
 		break;
 	case PB(RELAY_KIND, OPENED):
 	case PB(RELAY_KIND, CLOSED):

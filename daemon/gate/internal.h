@@ -40,6 +40,9 @@
 /** Bytes of a peer's frames that the vault may have before it; one frame may pass it. */
 #define GATE_CREDIT_MAX (1024u * 1024u)
 
+#define GATE_WHY_MAX 160u
+#define GATE_STAGE_MAX 400u /**< bytes of what is told of a test's stage */
+
 struct gate;
 
 /** An agency that may connect, as configured. */
@@ -54,6 +57,9 @@ struct peer {
 	size_t next_address;
 	size_t n_uncredited; /**< bytes of all its sessions that the vault has not dealt with */
 	struct token_bucket log_tokens;
+	bool is_tested; /**< stages are told that did not fail, until one does or a Hello was good
+			 */
+	char why[GATE_WHY_MAX]; /**< the last address did not take the connection */
 };
 
 enum conn_state {
@@ -74,6 +80,7 @@ struct conn {
 	struct link *link; /**< LINKED only */
 	struct peer *peer; /**< NULL: not known (yet) */
 	bool is_dialled;   /**< by us */
+	bool is_admitted;  /**< the vault has dealt with its Hello */
 	struct sockaddr_storage address;
 	uint64_t session; /**< 0: the vault has not heard of it */
 	uint64_t since_ms;
@@ -142,8 +149,18 @@ void gate_listen_resume(void *gate);
 
 /* --- dial.c --- */
 
-/** The vault wants a session with @p p. */
-void dial_begin(struct gate *g, struct peer *p);
+/** The vault wants a session with @p p; with @p is_test it is told how far that gets. */
+void dial_begin(struct gate *g, struct peer *p, bool is_test);
+
+/** Tell a stage: one that failed always, the others of a test. */
+void dial_stage(struct gate *g, struct peer *p, Amparo__V1__RelayStep step, bool ok,
+		const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** A connection that we made failed with @p e, and err_words() says why. */
+void dial_stage_failed(struct conn *c, enum err e);
+
+/** A connection to one of its addresses was not taken: errno, or 0 for too late. */
+void dial_not_taken(struct conn *c, int error);
 
 /** The parent knows its addresses, or none. */
 void dial_resolved(struct gate *g, const struct pb_relay *m);

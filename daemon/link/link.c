@@ -518,6 +518,14 @@ const struct agency_id *link_peer(const struct link *l)
 	return l->has_peer ? tls_peer(l->tls) : NULL;
 }
 
+int64_t link_peer_until(const struct link *l)
+{
+	int64_t until = 0;
+
+	/* it was verified, so it has one */
+	return l->has_peer && tls_peer_until(l->tls, &until) == ERR_OK ? until : 0;
+}
+
 const uint8_t *link_exporter(const struct link *l)
 {
 	return l->has_peer ? l->exporter : NULL;

@@ -36,7 +36,6 @@
 #ifndef LINK_LINK_H
 #define LINK_LINK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/agency_id.h"
@@ -193,6 +192,9 @@ enum tls_role link_role(const struct link *l);
 
 /** Whose TLS certificate the peer showed, borrowed; NULL in HANDSHAKE (also if that failed). */
 const struct agency_id *link_peer(const struct link *l);
+
+/** When that certificate ends, UTC seconds; 0 in HANDSHAKE. */
+int64_t link_peer_until(const struct link *l);
 
 /** The channel binding of RFC 9266, TLS_EXPORTER_BYTES, borrowed; NULL in HANDSHAKE. */
 const uint8_t *link_exporter(const struct link *l);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "node/internal.h"
+#include "node/peer_test.h"
 
 /* Newest checkpoints held of agencies that share an agreement with us and this peer. */
 static size_t collect_seen(struct node *n, const struct peer *to, struct view *ret)
@@ -179,7 +180,8 @@ static void begin_sending(struct node *n, struct session *s, const struct hello 
 {
 	s->schema_version = h->schema_version;
 	s->sent_size = h->has_yours ? h->yours.size : 0;
-	s->sent_k = h->received.k;
+	s->sent_k = s->began_k = h->received.k;
+	s->began_size = s->sent_size;
 	s->sent_hour = n->port.utc_us(n->port.ctx) / HOUR_US;
 }
 
@@ -230,12 +232,23 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 	p->n_failures = 0;
 	p->row.last_contact_us = n->port.utc_us(n->port.ctx);
 	p->row.last_error[0] = '\0';
+	p->waits_for_room = false;
 	p->dirty = true;
 	if (peer_may_log(n, p))
 		log_line(LOG_INFO, "connected peer=%s session=%llu role=%s", p->row.agency.text,
 			 (unsigned long long)s->number,
 			 s->role == TLS_DIALLER ? "dialler" : "listener");
-	return ERR_OK;
+	return peer_test_connected(n, s);
+}
+
+/* The certificate was verified; how long it is good is for people. */
+static void note_seal_until(struct peer *p, const struct pb_hello *m)
+{
+	int64_t until_s;
+
+	if (m->n_seal_chain &&
+	    cert_not_after(message_bytes(1, m->seal_chain[0]), &until_s) == ERR_OK && until_s > 0)
+		p->seal_until_us = (uint64_t)until_s * 1000000;
 }
 
 enum err session_hello(struct node *n, struct session *s, const struct pb_hello *m)
@@ -268,6 +281,7 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 		return session_fault(
 			n, s, e == ERR_VERSION ? PB(BYE_CODE, VERSION) : PB(BYE_CODE, IDENTITY),
 			"Hello is not acceptable");
+	note_seal_until(p, m);
 	e = hello_accepted(n, s, m, &h);
 	hello_fini(&h);
 	return e;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "node/internal.h"
+#include "node/limits.h"
 
 static enum err answer_resume(struct node *n, struct session *s)
 {
@@ -56,7 +57,7 @@ static enum err hold_checkpoint(struct node *n, struct peer *p, const struct bat
 	p->row.held_checkpoint = id;
 	p->row.held_size = b->checkpoint.size;
 	p->row.held_root = b->checkpoint.root;
-	p->dirty = true;
+	limits_count(n, p, 0, 1, b->note.n);
 	return buf_put_view(&p->held_note, b->note);
 }
 
@@ -127,6 +128,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 		e = store_body(n, item->item, blob);
 	if (!e)
 		e = store_item(n, p, b, which, proof, &outcome, keep ? blob : NULL);
+	limits_count(n, p, 1, 0, message_size(item->item) + proof->n * DIGEST_BYTES);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -328,6 +330,7 @@ static bool is_one_too_many(struct node *n, struct peer *p, const struct batch *
 
 static enum err take_verified(struct node *n, struct session *s, const struct batch *b)
 {
+	uint32_t retry_s;
 	size_t differs_at;
 	enum err e;
 
@@ -339,6 +342,9 @@ static enum err take_verified(struct node *n, struct session *s, const struct ba
 	if (is_one_too_many(n, s->peer, b))
 		return session_fault(n, s, PB(BYE_CODE, BUSY),
 				     "too many checkpoints without items");
+	limits_judge(n, s->peer, b, &retry_s);
+	if (retry_s)
+		return session_end(n, s, PB(BYE_CODE, BUSY), retry_s);
 	return take_items(n, s, b);
 }
 

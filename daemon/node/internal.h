@@ -56,6 +56,8 @@
 #define BARE_PER_HOUR 120 /* batches without a new item that one peer may store a checkpoint by */
 #define NODE_JOBS_MAX 16
 #define ROOT_CACHE 64
+#define REMOTE_MAX 72 /* bytes of the address of a session's other end */
+#define PEER_TESTS_MAX 8
 
 struct session;
 
@@ -80,6 +82,12 @@ struct peer {
 	uint64_t n_unlogged; /* lines left out since the last one */
 	uint64_t bare_hour;  /* in which n_bare checkpoints came without a new item */
 	unsigned n_bare;
+	const char *address; /* as configured; NULL: none */
+	uint64_t
+		seal_until_us; /* when the seal certificate ends that it showed last; 0: not seen */
+	uint64_t idle_k; /* of ours to it: none up to here wants a receipt; see oldest_waiting() */
+	bool is_over;	 /* one of its limits, and that was said */
+	bool waits_for_room; /* it was told to come back: our disk was full */
 };
 
 struct in_flight {
@@ -108,6 +116,11 @@ struct session {
 	size_t flight_at, n_flight;
 	size_t flight_items;
 	size_t flight_bytes;
+	uint64_t began_k;    /* the peer's cursor when it began */
+	uint64_t began_size; /* of our ledger, that the peer held then */
+	uint64_t opened_us;
+	uint64_t tls_until_us; /* 0: not known */
+	char remote[REMOTE_MAX];
 	uint64_t pump_at_ms; /* more waits to be made then; UINT64_MAX: nothing does */
 	uint64_t opened_ms;
 	uint64_t heard_ms;
@@ -119,6 +132,8 @@ enum input_kind {
 	INPUT_OPENED,
 	INPUT_FRAME,
 	INPUT_CLOSED,
+	INPUT_FACTS,
+	INPUT_STAGE,
 	INPUT_REQUEST,
 };
 
@@ -129,6 +144,9 @@ struct input {
 	struct agency_id peer;
 	uint8_t exporter[EXPORTER_BYTES];
 	struct node_caller caller;
+	uint64_t until_us;   /* FACTS */
+	enum node_step step; /* STAGE */
+	bool ok;
 	uint8_t *data;
 	size_t n;
 	struct input *next;
@@ -138,6 +156,7 @@ enum output_kind {
 	OUTPUT_SEND,
 	OUTPUT_CLOSE,
 	OUTPUT_DIAL,
+	OUTPUT_TEST,
 	OUTPUT_CREDIT,
 	OUTPUT_REPLY,
 };
@@ -202,6 +221,22 @@ struct reconcile {
 	int differs_side;
 };
 
+/** A test of a peer under way. */
+struct peer_test {
+	bool is_used;
+	uint64_t caller, request;
+	struct peer *peer;
+	enum node_step passed; /* newest step that was found good; 0: none */
+	uint64_t deadline_ms;
+};
+
+/** Room on the disk with the database. */
+enum room {
+	ROOM_ENOUGH,
+	ROOM_RESERVE, /* what was promised goes on, nothing new is taken */
+	ROOM_LAST,    /* only what must be is written */
+};
+
 struct node {
 	struct agency_id agency;
 	struct port port;
@@ -223,7 +258,7 @@ struct node {
 		uint64_t size;
 		struct digest root;
 	} roots[ROOT_CACHE];		       /* of own checkpoints signed lately */
-	uint64_t clock_wall_us, clock_mono_ms; /* at the last look: to see jumps */
+	uint64_t clock_wall_us, clock_mono_ms; /* when the window began */
 	uint64_t started_us;
 
 	struct peer *peer;
@@ -237,6 +272,12 @@ struct node {
 	struct job job[NODE_JOBS_MAX];
 	struct reconcile reconcile[NODE_JOBS_MAX];
 	uint64_t next_ask_id;
+	struct peer_test test[PEER_TESTS_MAX];
+	struct node_limits limits;
+	enum room room;
+	uint64_t free_bytes;  /* at the beginning of this turn */
+	uint64_t alarm_at_ms; /* when deadlines of referrals are looked at next */
+	uint64_t alarmed_us;  /* those up to here were */
 };
 
 /* --- node.c: outputs wait for the commit --- */
@@ -390,6 +431,9 @@ enum err session_fault(struct node *n, struct session *s, Amparo__V1__ByeCode co
 /** Pings, and the time-out of Hello. */
 enum err session_tick(struct node *n, struct session *s, uint64_t now_ms) WARN_UNUSED;
 
+/** INPUT_FACTS: kept, to show. */
+void session_facts(struct node *n, const struct input *in);
+
 /** Forget all. */
 void sessions_free(struct node *n);
 
@@ -528,7 +572,6 @@ struct asking {
 	const struct pb_api_request *m;
 };
 
-/** The verbs of api.proto, one function each; errors returned are ours alone. */
 /** The newest changes of a referral, for one reply. All zero is none. */
 struct history {
 	struct pb_status_record *record;
@@ -537,10 +580,13 @@ struct history {
 	size_t n_record;
 };
 
+/** Read them. Owner: caller ends *ret with history_fini(), also after a failure. */
 enum err history_load(struct node *n, const struct referral_row *r,
 		      struct history *ret) WARN_UNUSED;
+/** Free what it holds; all zero is fine. */
 void history_fini(struct history *h);
 
+/** The verbs of api.proto, one function each; errors returned are ours alone. */
 enum err request_record_import(struct asking *a) WARN_UNUSED;
 enum err request_record_list(struct asking *a) WARN_UNUSED;
 enum err request_record_show(struct asking *a) WARN_UNUSED;
@@ -555,6 +601,17 @@ enum err request_audit_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_verify(struct asking *a) WARN_UNUSED;
 enum err request_audit_reconcile(struct asking *a) WARN_UNUSED;
 enum err request_node_status(struct asking *a) WARN_UNUSED;
+enum err request_peer_show(struct asking *a) WARN_UNUSED;
+enum err request_peer_test(struct asking *a) WARN_UNUSED;
+
+/** connected, connecting, waiting, awaited, stopped, removed; static. */
+const char *peer_state(const struct peer *p);
+
+/** Entries of ours to it, up to the newest that wants a receipt and has none. */
+uint64_t peer_n_waiting(const struct peer *p);
+
+/** "2026-12-01"; empty for what is no time. */
+void day_text(uint64_t utc_us, char ret[16]);
 
 /** Change the state of a referral on our side: entry, history, row. */
 enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,

@@ -6,7 +6,10 @@
 
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "node/alarms.h"
 #include "node/internal.h"
+#include "node/limits.h"
+#include "node/peer_test.h"
 
 /* --- outputs --- */
 
@@ -43,6 +46,12 @@ static void release(struct node *n, struct output *o)
 		break;
 	case OUTPUT_DIAL:
 		n->port.dial(n->port.ctx, &o->peer->row.agency);
+		break;
+	case OUTPUT_TEST:
+		if (n->port.test)
+			n->port.test(n->port.ctx, &o->peer->row.agency);
+		else
+			n->port.dial(n->port.ctx, &o->peer->row.agency);
 		break;
 	case OUTPUT_CREDIT:
 		n->port.credit(n->port.ctx, o->number, o->n_credit);
@@ -141,6 +150,33 @@ enum err node_frame(struct node *n, uint64_t session, struct view frame)
 	return ERR_OK;
 }
 
+enum err node_session_facts(struct node *n, uint64_t session, uint64_t tls_until_us,
+			    const char *remote)
+{
+	struct input *in;
+	enum err e = input_new(n, INPUT_FACTS, view_str(remote), &in);
+
+	if (e)
+		return err_trace(e);
+	in->session = session;
+	in->until_us = tls_until_us;
+	return ERR_OK;
+}
+
+enum err node_dial_stage(struct node *n, const struct agency_id *peer, enum node_step step, bool ok,
+			 const char *text)
+{
+	struct input *in;
+	enum err e = input_new(n, INPUT_STAGE, view_str(text), &in);
+
+	if (e)
+		return err_trace(e);
+	in->peer = *peer;
+	in->step = step;
+	in->ok = ok;
+	return ERR_OK;
+}
+
 enum err node_session_closed(struct node *n, uint64_t session)
 {
 	struct input *in;
@@ -166,6 +202,7 @@ enum err node_request(struct node *n, const struct node_caller *caller, struct v
 void node_caller_gone(struct node *n, uint64_t caller)
 {
 	jobs_forget(n, caller);
+	peer_tests_forget(n, caller);
 }
 
 /* --- the turn --- */
@@ -210,8 +247,15 @@ static enum err handle(struct node *n, const struct input *in)
 		return e ? err_trace(e) : give_credit(n, in->session, in->n);
 	case INPUT_CLOSED:
 		e = reconcile_lost(n, in->session);
+		if (!e)
+			e = peer_test_session_closed(n, in->session);
 		session_closed(n, in->session);
 		return e;
+	case INPUT_FACTS:
+		session_facts(n, in);
+		return ERR_OK;
+	case INPUT_STAGE:
+		return peer_test_stage(n, in);
 	case INPUT_REQUEST:
 		return request_take(n, &in->caller, view_of(in->data, in->n));
 	}
@@ -239,6 +283,10 @@ static enum err take_timers(struct node *n)
 	const uint64_t now = n->port.mono_ms(n->port.ctx);
 	enum err e = reconcile_tick(n, now);
 
+	if (!e)
+		e = peer_tests_tick(n, now);
+	if (!e)
+		e = alarms_tick(n, now);
 	for (struct session *s = n->session; !e && s; s = s->next)
 		e = session_tick(n, s, now);
 	peers_dial(n, now);
@@ -264,6 +312,7 @@ static enum err turn(struct node *n, bool *ret_more)
 	enum err e;
 
 	clock_check(n);
+	limits_look(n);
 	e = take_inputs(n);
 	if (!e)
 		e = take_timers(n);
@@ -299,7 +348,12 @@ enum err node_turn(struct node *n, bool *ret_more)
 uint64_t node_deadline_ms(const struct node *n)
 {
 	uint64_t deadline = peers_deadline_ms(n);
-	uint64_t at;
+	uint64_t at = peer_tests_deadline_ms(n);
+
+	if (at < deadline)
+		deadline = at;
+	if (n->alarm_at_ms < deadline)
+		deadline = n->alarm_at_ms;
 
 	for (const struct session *s = n->session; s; s = s->next) {
 		if (s->closing)

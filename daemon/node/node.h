@@ -49,6 +49,13 @@ struct port {
 	 * made. NULL: never any.
 	 */
 	size_t (*unsent)(void *ctx, uint64_t session);
+	/**
+	 * As dial, and tell by node_dial_stage() how far it gets. NULL: it is dialled, and nothing
+	 * is told but what follows.
+	 */
+	void (*test)(void *ctx, const struct agency_id *peer);
+	/** Bytes that the disk with the database has free. NULL: there is always enough. */
+	uint64_t (*free_bytes)(void *ctx);
 	/** This much of a session's frames has been dealt with: read on. */
 	void (*credit)(void *ctx, uint64_t session, size_t n_bytes);
 	/** One ApiReply for a request of @p caller. */
@@ -64,7 +71,24 @@ struct port {
 struct node_peer {
 	struct agency_id id;
 	bool may_dial; /**< it has an address */
+	char *address; /**< as configured, to show; NULL: none is known */
 };
+
+/**
+ * What is kept free, and what one peer may make this node hold; 0: the usual. Over a limit a peer
+ * is not read until there is room again; none of its positions is refused for it.
+ */
+struct node_limits {
+	uint64_t reserve_bytes; /**< of the disk: below it no new work is taken */
+	uint64_t peer_entries_a_day;
+	uint64_t peer_notes_a_day; /**< its checkpoints, kept as evidence */
+	uint64_t peer_bytes_held;
+};
+
+#define NODE_RESERVE_BYTES (UINT64_C(64) << 20)
+#define NODE_PEER_ENTRIES_A_DAY 1000000
+#define NODE_PEER_NOTES_A_DAY 250000
+#define NODE_PEER_BYTES_HELD (UINT64_C(16) << 30)
 
 /** Everything borrowed must outlive the node. */
 struct node_options {
@@ -77,6 +101,7 @@ struct node_options {
 	const struct trust *trust;
 	const struct node_peer *peer;
 	size_t n_peer;
+	struct node_limits limits;
 	struct view
 		last_signed_newest; /**< notes as read from the file; empty when there is none */
 	struct view last_signed_previous;
@@ -129,6 +154,30 @@ DEFINE_FREEP(struct node, node_close)
  */
 enum err node_session_opened(struct node *n, uint64_t session, int role,
 			     const struct agency_id *peer, const uint8_t exporter[32]) WARN_UNUSED;
+/**
+ * What the gate saw of a session, to show to people.
+ *
+ * @param tls_until_us  when the peer's TLS certificate ends; 0: not known
+ * @param remote        address of the other end; copied
+ */
+enum err node_session_facts(struct node *n, uint64_t session, uint64_t tls_until_us,
+			    const char *remote) WARN_UNUSED;
+
+/** The steps of a test of a peer, in their order; up to NODE_STEP_CERTIFICATES the gate's. */
+enum node_step {
+	NODE_STEP_NAME = 1,
+	NODE_STEP_ROUTE,
+	NODE_STEP_TLS,
+	NODE_STEP_CERTIFICATES,
+	NODE_STEP_SEAL,
+	NODE_STEP_AGREEMENT,
+};
+
+/** How far a dial got: every stage of one by port.test, of others the one that failed. @p text is
+ * for people; copied. */
+enum err node_dial_stage(struct node *n, const struct agency_id *peer, enum node_step step, bool ok,
+			 const char *text) WARN_UNUSED;
+
 /** One frame body; copied. */
 enum err node_frame(struct node *n, uint64_t session, struct view frame) WARN_UNUSED;
 enum err node_session_closed(struct node *n, uint64_t session) WARN_UNUSED;

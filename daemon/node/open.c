@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/alarms.h"
 #include "node/internal.h"
+#include "node/limits.h"
 
 static enum err meta_text(struct node *n, const char *name, char *ret, size_t n_ret)
 {
@@ -152,6 +154,7 @@ static enum err node_new(const struct node_options *options, struct node **ret)
 	n->trust = options->trust;
 	n->input_end = &n->input;
 	n->output_end = &n->output;
+	n->limits = limits_or_usual(&options->limits);
 	n->started_us = n->port.utc_us(n->port.ctx);
 	e = box_keeper_new(options->node_key, &n->keeper);
 	if (e)
@@ -239,7 +242,10 @@ enum err node_open(const struct node_options *options, struct node **ret)
 		return err_trace(e);
 	check_last_signed(n, options);
 	clock_check(n);
+	limits_look(n);
 	e = peers_load(n, options);
+	if (!e)
+		e = alarms_load(n);
 	if (!e)
 		e = agreements_load(n);
 	if (!e)

@@ -75,6 +75,7 @@ static enum err add_configured(struct node *n, const struct node_peer *config)
 	}
 	p->is_configured = true;
 	p->may_dial = config->may_dial;
+	p->address = config->address;
 	return ERR_OK;
 }
 
@@ -134,6 +135,9 @@ void peer_error(struct peer *p, const char *words)
 {
 	size_t n = strnlen(words, PEER_ERROR_MAX);
 
+	/* whole characters */
+	for (; words[n] && n && ((uint8_t)words[n] & 0xc0) == 0x80; n--)
+		;
 	memcpy(p->row.last_error, words, n);
 	p->row.last_error[n] = '\0';
 }

@@ -29,6 +29,8 @@ static const struct verb {
 	{21, NODE_ROLE_AUDITOR | NODE_ROLE_OPERATOR, request_audit_verify, "audit verify"},
 	{22, NODE_ROLE_AUDITOR | NODE_ROLE_OPERATOR, request_audit_reconcile, "audit reconcile"},
 	{23, ANYONE, request_node_status, "status"},
+	{24, ANYONE, request_peer_show, "peer show"},
+	{25, NODE_ROLE_OPERATOR, request_peer_test, "peer test"},
 };
 
 enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,
@@ -89,7 +91,7 @@ static enum err refuse_role(struct asking *a, const struct verb *v)
 	log_line(LOG_WARN, "request refused: the account has no role for it uid=%u request=\"%s\"",
 		 a->caller->uid, v->name);
 	/* someone without any role may not make the ledger grow */
-	if (!a->n->hold && a->caller->roles)
+	if (!a->n->hold && a->caller->roles && a->n->room != ROOM_LAST)
 		e = ledger_append(a->n, &entry, &done);
 	if (e)
 		return err_trace(e);

@@ -6,10 +6,11 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "node/internal.h"
+#include "node/limits.h"
 
 /* --- peers --- */
 
-static const char *peer_state(const struct peer *p)
+const char *peer_state(const struct peer *p)
 {
 	if (p->row.stopped)
 		return "stopped";
@@ -22,8 +23,8 @@ static const char *peer_state(const struct peer *p)
 	return p->may_dial ? "waiting" : "awaited";
 }
 
-/* Up to the newest entry that wants a receipt; receipts alone are never receipted. */
-static uint64_t n_waiting(const struct peer *p)
+/* Receipts alone are never receipted. */
+uint64_t peer_n_waiting(const struct peer *p)
 {
 	return p->row.content_k > p->row.delivered_k ? p->row.content_k - p->row.delivered_k : 0;
 }
@@ -53,11 +54,12 @@ static enum err send_peer(struct asking *a, struct peer *p)
 	m.received_k = p->row.received_k;
 	m.n_refused = p->row.n_refused;
 	m.has_n_waiting = 1;
-	m.n_waiting = n_waiting(p);
+	m.n_waiting = peer_n_waiting(p);
 	m.has_last_contact_us = p->row.last_contact_us != 0;
 	m.last_contact_us = p->row.last_contact_us;
 	m.last_error = p->row.last_error[0] ? p->row.last_error : NULL;
 	m.in_force = message_borrow_text(in_force);
+	m.address = message_borrow_text(p->address);
 	reply.peer = &m;
 	return reply_row(a->n, a->caller->id, a->id, &reply, true);
 }
@@ -75,7 +77,7 @@ enum err request_peer_list(struct asking *a)
 
 /* --- agreements --- */
 
-static void day_text(uint64_t utc_us, char ret[16])
+void day_text(uint64_t utc_us, char ret[16])
 {
 	const time_t s = (time_t)(utc_us / 1000000);
 	struct tm tm;
@@ -224,6 +226,8 @@ enum err request_agreement_adopt(struct asking *a)
 	if (!e && !agreement_has_party(agreement, &a->n->agency))
 		e = err_new(ERR_INVALID, "this agency (%s) is not a party of the agreement",
 			    agency_id_bare(&a->n->agency));
+	if (!e)
+		e = limits_allow(a->n, ROOM_RESERVE);
 	if (!e && a->n->hold)
 		e = err_new(ERR_STATE, "nothing is signed: %s", a->n->hold);
 	if (!e && !has_peer(a->n, agreement))
@@ -274,9 +278,17 @@ enum err request_node_status(struct asking *a)
 	m.n_peers = (uint32_t)n->n_peer;
 	for (size_t i = 0; i < n->n_peer; i++) {
 		m.n_connected += n->peer[i].live != NULL;
-		m.n_waiting += n_waiting(&n->peer[i]);
+		m.n_waiting += peer_n_waiting(&n->peer[i]);
 	}
-	m.state = message_borrow_text(n->hold ? n->hold : "serving");
+	m.state = message_borrow_text(
+		n->hold ? n->hold
+		: n->room != ROOM_ENOUGH
+			? "serving, but the disk is nearly full: nothing new is taken"
+			: "serving");
+	m.has_reserve_bytes = 1;
+	m.reserve_bytes = n->limits.reserve_bytes;
+	m.has_free_bytes = n->free_bytes != UINT64_MAX;
+	m.free_bytes = n->free_bytes;
 	d = verify_key_fingerprint(seal_key_public(n->seal_key));
 	hex_encode(view_digest(&d), fingerprint);
 	m.fingerprint = fingerprint;

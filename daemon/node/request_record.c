@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/internal.h"
+#include "node/limits.h"
 #include "record/manifest.h"
 
 static enum err fill_row(struct node *n, const struct record_row *row, struct pb_record_row *m,
@@ -40,7 +41,10 @@ static enum err send_row(struct asking *a, const struct record_row *row, bool mo
 enum err request_record_import(struct asking *a)
 {
 	struct record_row row;
-	enum err e = own_record_seal(a->n, a->caller, a->m->record_import, &row);
+	enum err e = limits_allow(a->n, ROOM_RESERVE);
+
+	if (!e)
+		e = own_record_seal(a->n, a->caller, a->m->record_import, &row);
 
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
@@ -90,6 +94,8 @@ enum err request_record_show(struct asking *a)
 		e = manifest_read(buf_view(&r->manifest), &manifest);
 	logged.record_id = row.id;
 	logged.revision = row.revision;
+	if (!e)
+		e = limits_allow(a->n, ROOM_LAST);
 	if (!e)
 		e = ledger_append(a->n, &logged, &done);
 	if (e)

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/alarms.h"
 #include "node/internal.h"
+#include "node/limits.h"
 #include "record/manifest.h"
 #include "referral/state.h"
 
@@ -17,7 +19,7 @@ static bool awaits_us(const struct referral_row *r)
 	return referral_awaits((Amparo__V1__ReferralState)r->state, our_party(r));
 }
 
-/* sealed, sent, received or refused, opened: as the two ledgers say. */
+/* sealed, sent, received or refused, opened: as the two ledgers say; expired: and not delivered. */
 static enum err delivery_of(struct node *n, const struct referral_row *r, const char **ret,
 			    int *ret_reason)
 {
@@ -28,6 +30,10 @@ static enum err delivery_of(struct node *n, const struct referral_row *r, const 
 	*ret_reason = 0;
 	if (r->is_incoming) {
 		*ret = r->opened ? "opened" : "received";
+		return ERR_OK;
+	}
+	if (referral_is_expired(n, r)) {
+		*ret = "expired";
 		return ERR_OK;
 	}
 	if (!p || r->k > p->row.delivered_k) {
@@ -68,6 +74,9 @@ static enum err fill_row(struct node *n, const struct referral_row *r, struct pb
 	m->has_reply_by_us = r->reply_by_us != 0;
 	m->reply_by_us = r->reply_by_us;
 	m->awaits_us = awaits_us(r);
+	m->answer = message_borrow_text(referral_is_overdue(n, r) ? "overdue"
+					: m->awaits_us		  ? "due"
+								  : NULL);
 	m->n_disclosed = (uint32_t)r->n_disclosed;
 	m->has_record_id = r->has_manifest;
 	m->record_id = message_borrow(view_of(r->record_id, sizeof(r->record_id)));
@@ -207,8 +216,10 @@ static enum err log_consulted(struct asking *a, struct referral_row *r, const ch
 		.record_id = r->has_manifest ? r->record_id : NULL,
 	};
 	struct appended done;
-	enum err e = ledger_append(a->n, &logged, &done);
+	enum err e = limits_allow(a->n, ROOM_LAST);
 
+	if (!e)
+		e = ledger_append(a->n, &logged, &done);
 	if (e || !r->is_incoming || r->opened)
 		return e ? err_trace(e) : ERR_OK;
 	/* the sender learns that a caseworker has opened it */
@@ -354,7 +365,9 @@ enum err request_referral_decide(struct asking *a)
 			"agency's to do",
 			r.is_incoming ? "incoming" : "outgoing",
 			message_enum_code(&amparo__v1__referral_state__descriptor, r.state));
-	e = referral_change(a->n, a->caller, &r, (int)ask->state, false, ask->reason);
+	e = limits_allow(a->n, ROOM_RESERVE);
+	if (!e)
+		e = referral_change(a->n, a->caller, &r, (int)ask->state, false, ask->reason);
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
 	log_line(LOG_INFO, "referral changed here state=%s",

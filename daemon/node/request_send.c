@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "node/internal.h"
+#include "node/limits.h"
 #include "record/manifest.h"
 
 /* One referral being prepared. */
@@ -227,7 +228,9 @@ enum err request_referral_send(struct asking *a)
 		return reply_failed(a->n, a->caller->id, a->id, e);
 	if (s.ask->has_preview && s.ask->preview)
 		return preview(&s);
-	e = append_referral(&s, &row);
+	e = limits_allow(a->n, ROOM_RESERVE);
+	if (!e)
+		e = append_referral(&s, &row);
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
 	m.has_id = m.has_side = m.has_type = m.has_urgency = m.has_purpose = m.has_state = 1;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "node/internal.h"
+#include "node/peer_test.h"
 
 struct session *session_find(struct node *n, uint64_t number)
 {
@@ -42,6 +43,9 @@ enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code
 	if (retry_after_s) /* what holds for the peer holds for us: else we would dial at once */
 		peer_pause(n, s->peer, retry_after_s, RETRY_AFTER_MAX_S);
 	e = reconcile_lost(n, s->number);
+	if (!e && code != PB(BYE_CODE, OLDER_SESSION) && code != PB(BYE_CODE, DONE))
+		e = peer_test_failed(n, s->peer, "this node ended the session (%s)",
+				     n->hold ? n->hold : err_words());
 	if (!e)
 		e = send_bye(n, s, code, retry_after_s);
 	if (!e)
@@ -108,6 +112,7 @@ enum err session_opened(struct node *n, const struct input *in)
 	s->role = in->role;
 	memcpy(s->exporter, in->exporter, sizeof(s->exporter));
 	s->pump_at_ms = UINT64_MAX;
+	s->opened_us = n->port.utc_us(n->port.ctx);
 	s->opened_ms = s->heard_ms = s->said_ms = n->port.mono_ms(n->port.ctx);
 	s->next = n->session;
 	n->session = s;
@@ -115,6 +120,17 @@ enum err session_opened(struct node *n, const struct input *in)
 	if (p->row.stopped)
 		return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 	return ERR_OK;
+}
+
+void session_facts(struct node *n, const struct input *in)
+{
+	struct session *s = session_find(n, in->session);
+
+	if (!s)
+		return;
+	s->tls_until_us = in->until_us;
+	if (in->n < sizeof(s->remote))
+		memcpy(s->remote, in->data, in->n);
 }
 
 void session_closed(struct node *n, uint64_t number)
@@ -174,9 +190,36 @@ static enum err take_ping(struct node *n, struct session *s, const struct pb_pin
 	return output_message(n, OUTPUT_SEND, s->number, &frame);
 }
 
+/* Why a peer says Bye, for people. */
+static const char *bye_words(Amparo__V1__ByeCode code)
+{
+	switch (code) {
+	case PB(BYE_CODE, BUSY):
+		return "the peer is busy and asks to be left alone for a while: its disk is full, "
+		       "or this agency is over its limit there";
+	case PB(BYE_CODE, STOPPED):
+		return "the peer has stopped the link: its operator has to look at an incident";
+	case PB(BYE_CODE, IDENTITY):
+		return "the peer did not take our Hello: it knows another seal key of ours, or "
+		       "does not trust our CA";
+	case PB(BYE_CODE, VERSION):
+		return "the peer speaks no version of the protocol that we do";
+	case PB(BYE_CODE, PROTOCOL):
+		return "the peer found a fault in what we sent: its log says which";
+	case PB(BYE_CODE, UNKNOWN_PEER):
+		return "the peer does not have this agency among its peers";
+	case PB(BYE_CODE, DONE):
+	case PB(BYE_CODE, OLDER_SESSION):
+	case _AMPARO__V1__BYE_CODE_IS_INT_SIZE:
+		break;
+	}
+	return "the peer ended the session";
+}
+
 static enum err take_bye(struct node *n, struct session *s, const struct pb_bye *m)
 {
 	struct peer *p = s->peer;
+	enum err e;
 
 	if (m->has_code && m->code != PB(BYE_CODE, OLDER_SESSION) &&
 	    m->code != PB(BYE_CODE, DONE)) {
@@ -185,8 +228,11 @@ static enum err take_bye(struct node *n, struct session *s, const struct pb_bye 
 				LOG_WARN, "peer ended the session peer=%s code=%s",
 				p->row.agency.text,
 				message_enum_code(&amparo__v1__bye_code__descriptor, (int)m->code));
-		peer_error(p, "the peer ended the session");
+		peer_error(p, bye_words(m->code));
 		peer_failed(n, p);
+		e = peer_test_failed(n, p, "%s", bye_words(m->code));
+		if (e)
+			return err_trace(e);
 		if (m->has_retry_after_s)
 			peer_pause(n, p, m->retry_after_s,
 				   s->hello_seen ? RETRY_AFTER_MAX_S : DIAL_MOST_MS / 1000);

@@ -16,6 +16,8 @@
 
 #define SETUP_S 30 /* a child that takes nothing for so long is stuck */
 #define FIRST_FREE_FD 16
+#define ADDRESS_TEXT_MAX 320 /* a host name, a port and what stands around */
+#define MIB (UINT64_C(1024) * 1024)
 
 enum err child_pair(int ret[2])
 {
@@ -108,11 +110,20 @@ static enum err send_peers(int fd, const struct config *c)
 	for (size_t i = 0; i < c->n_peer; i++) {
 		struct agency_id id = c->peer[i].id;
 		struct pb_peer_setup p = PB_PEER_SETUP_INIT;
+		char address[ADDRESS_TEXT_MAX];
 		enum err e;
 
 		p.id = id.text;
 		p.has_may_dial = 1;
 		p.may_dial = c->peer[i].has_address;
+		if (c->peer[i].has_address) {
+			const struct config_address *a = &c->peer[i].address;
+
+			(void)snprintf(address, sizeof(address),
+				       strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host,
+				       a->port);
+			p.address = address;
+		}
 		e = setup_send(fd, &p);
 		if (e)
 			return err_trace(e);
@@ -173,6 +184,7 @@ enum err child_setup_vault(int fd, const struct config *c, const struct material
 	struct pb_role_setup role[N_ROLES], *roles[N_ROLES];
 	char role_name[N_ROLES][16];
 	struct pb_vault_setup s = PB_VAULT_SETUP_INIT;
+	struct pb_limits_setup limits = PB_LIMITS_SETUP_INIT;
 	enum err e;
 
 	fill_roles(c, role, roles, role_name);
@@ -195,6 +207,13 @@ enum err child_setup_vault(int fd, const struct config *c, const struct material
 	s.n_peers = (uint32_t)c->n_peer;
 	s.has_log_level = 1;
 	s.log_level = c->log_level;
+	limits.has_reserve_bytes = limits.has_peer_entries_a_day = 1;
+	limits.has_peer_notes_a_day = limits.has_peer_bytes_held = 1;
+	limits.reserve_bytes = c->limits.reserve_mib * MIB;
+	limits.peer_entries_a_day = c->limits.peer_entries_a_day;
+	limits.peer_notes_a_day = c->limits.peer_notes_a_day;
+	limits.peer_bytes_held = c->limits.peer_mib_held * MIB;
+	s.limits = &limits;
 	s.has_init = 1;
 	s.init = is_init;
 	e = setup_send(fd, &s);

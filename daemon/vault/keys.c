@@ -67,6 +67,11 @@ static enum err take_peers(struct vault_keys *k)
 			break;
 		k->peer[i].may_dial = p->may_dial;
 		k->n_peer++;
+		if (p->address) {
+			k->peer[i].address = strdup(p->address);
+			if (!k->peer[i].address)
+				e = err_new(ERR_NOMEM, "peers");
+		}
 	}
 	return e;
 }
@@ -122,6 +127,18 @@ enum err vault_keys_receive(struct vault_keys *k)
 	return make_path(s->data_dir, &k->database);
 }
 
+static struct node_limits limits_of(const struct pb_limits_setup *m)
+{
+	if (!m)
+		return (struct node_limits){0};
+	return (struct node_limits){
+		.reserve_bytes = m->reserve_bytes,
+		.peer_entries_a_day = m->peer_entries_a_day,
+		.peer_notes_a_day = m->peer_notes_a_day,
+		.peer_bytes_held = m->peer_bytes_held,
+	};
+}
+
 struct node_options vault_keys_options(const struct vault_keys *k)
 {
 	return (struct node_options){
@@ -133,6 +150,7 @@ struct node_options vault_keys_options(const struct vault_keys *k)
 		.trust = k->trust,
 		.peer = k->peer,
 		.n_peer = k->n_peer,
+		.limits = limits_of(k->setup->limits),
 		.port =
 			{
 				.mono_ms = vault_port_mono_ms,
@@ -150,6 +168,8 @@ void vault_keys_fini(struct vault_keys *k)
 	seal_key_free(k->seal_key);
 	cert_chain_fini(&k->seal_chain);
 	trust_free(k->trust);
+	for (size_t i = 0; i < k->n_peer; i++)
+		free(k->peer[i].address);
 	free(k->peer);
 	*k = (struct vault_keys){0};
 }

@@ -8,6 +8,7 @@
 struct vault_session {
 	uint64_t number;
 	size_t n_unsent; /* bytes that the gate has */
+	size_t n_taken;	 /* bytes of frames that wait for the node */
 	struct buf held; /* frames that wait for room */
 	bool is_closing; /* once none is held */
 	bool is_closed;	 /* the gate is told; what else comes is swallowed */
@@ -146,6 +147,36 @@ size_t session_unsent(const struct session_table *t, uint64_t number)
 	const struct vault_session *s = find(t, number);
 
 	return s ? s->held.n + s->n_unsent : 0;
+}
+
+enum err session_take(struct session_table *t, uint64_t number, size_t n)
+{
+	struct vault_session *s = find(t, number);
+
+	if (!s)
+		return err_new(ERR_NOT_FOUND, "no session %llu", (unsigned long long)number);
+	if (s->n_taken + n > SESSION_TAKEN_MAX)
+		return err_new(ERR_FULL, "session %llu has %zu bytes waiting",
+			       (unsigned long long)number, s->n_taken);
+	s->n_taken += n;
+	return ERR_OK;
+}
+
+enum err session_credit(struct session_table *t, uint64_t number, size_t n)
+{
+	struct vault_session *s = find(t, number);
+	struct pb_relay m = PB_RELAY_INIT;
+
+	if (!s)
+		return ERR_OK;
+	s->n_taken -= n < s->n_taken ? n : s->n_taken;
+	m.has_kind = 1;
+	m.kind = PB(RELAY_KIND, CREDIT);
+	m.has_session = 1;
+	m.session = number;
+	m.has_n_bytes = 1;
+	m.n_bytes = n;
+	return channel_send(t->gate, &m);
 }
 
 enum err session_close(struct session_table *t, uint64_t number)

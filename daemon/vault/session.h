@@ -11,11 +11,18 @@
 #include "base/err.h"
 #include "link/link.h"
 #include "process/channel.h"
+#include "wire/frame.h"
 
 /** Bytes of frames that the gate may have unsent; it has room for one more beyond. */
 #define SESSION_WINDOW (LINK_OUTPUT_MAX / 2)
 /** Bytes that may wait here: more than the protocol's own window lets arise. */
 #define SESSION_HELD_MAX (16u << 20)
+
+/**
+ * Bytes of a session's frames that may wait for the node's turn: the gate's credit for a peer is 1
+ * MiB, which one frame may pass. Who sends more is no gate of ours.
+ */
+#define SESSION_TAKEN_MAX (2u * FRAME_BODY_MAX)
 
 /** All sessions; all zero is none. */
 struct session_table {
@@ -34,6 +41,17 @@ enum err session_send(struct session_table *t, uint64_t number, struct view fram
 
 /** Bytes of frames that wait here or in the gate. */
 size_t session_unsent(const struct session_table *t, uint64_t number);
+
+/**
+ * A frame of @p n bytes comes from the gate.
+ *
+ * @retval ERR_NOT_FOUND  of no session
+ * @retval ERR_FULL       beyond what it was given credit for
+ */
+enum err session_take(struct session_table *t, uint64_t number, size_t n) WARN_UNUSED;
+
+/** The node has dealt with @p n bytes of it: the gate may send as many more. */
+enum err session_credit(struct session_table *t, uint64_t number, size_t n) WARN_UNUSED;
 
 /** Close when all before is sent. */
 enum err session_close(struct session_table *t, uint64_t number) WARN_UNUSED;

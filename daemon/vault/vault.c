@@ -13,48 +13,31 @@
 #include "process/channel.h"
 #include "process/filter.h"
 #include "process/harden.h"
-#include "vault/api_server.h"
-#include "vault/keys.h"
-#include "vault/last_signed.h"
-#include "vault/session.h"
+#include "vault/disk.h"
+#include "vault/internal.h"
 
 #define IDLE_AFTER_MS 20 /* a turn; the WAL moves between bursts, not within */
 #define STOP_MS 500	 /* to answer what is queued when told to stop */
 #define EXIT_STORAGE 1
-
-struct vault {
-	struct vault_keys keys;
-	struct last_signed *last_signed;
-	struct node *node;
-	struct loop *loop;
-	struct channel *parent;
-	struct channel *gate;
-	struct api_server *api;
-	struct session_table sessions;
-	uint64_t newest_session; /* numbers only rise */
-	struct token_bucket log_tokens;
-	struct loop_task turn_task;
-	struct loop_timer *deadline_timer;
-	struct loop_timer *idle_timer;
-	struct loop_timer *stop_timer;
-	bool is_idle_armed;
-	bool is_stopping;
-	int exit_code;
-};
 
 /*
  * SQLite's files, and nothing else that the common list does not hold. No call makes a socket: the
  * local one is there, and its callers come by accept4.
  */
 static const struct filter_rule vault_calls[] = {
-	{.call = SYS_openat},	 {.call = SYS_newfstatat}, {.call = SYS_fstat},
-	{.call = SYS_stat},	 {.call = SYS_lstat},	   {.call = SYS_access},
-	{.call = SYS_faccessat}, {.call = SYS_faccessat2}, {.call = SYS_statx},
-	{.call = SYS_lseek},	 {.call = SYS_pread64},	   {.call = SYS_pwrite64},
-	{.call = SYS_fsync},	 {.call = SYS_fdatasync},  {.call = SYS_ftruncate},
-	{.call = SYS_fallocate}, {.call = SYS_unlink},	   {.call = SYS_unlinkat},
-	{.call = SYS_readlink},	 {.call = SYS_getcwd},	   {.call = SYS_geteuid},
-	{.call = SYS_fchmod},	 {.call = SYS_fchown},	   {.call = SYS_clock_nanosleep},
+	{.call = SYS_openat},	       {.call = SYS_newfstatat},
+	{.call = SYS_fstat},	       {.call = SYS_stat},
+	{.call = SYS_lstat},	       {.call = SYS_access},
+	{.call = SYS_faccessat},       {.call = SYS_faccessat2},
+	{.call = SYS_statx},	       {.call = SYS_lseek},
+	{.call = SYS_pread64},	       {.call = SYS_pwrite64},
+	{.call = SYS_fsync},	       {.call = SYS_fdatasync},
+	{.call = SYS_ftruncate},       {.call = SYS_fallocate},
+	{.call = SYS_unlink},	       {.call = SYS_unlinkat},
+	{.call = SYS_readlink},	       {.call = SYS_getcwd},
+	{.call = SYS_geteuid},	       {.call = SYS_fstatfs},
+	{.call = SYS_fchmod},	       {.call = SYS_fchown},
+	{.call = SYS_clock_nanosleep},
 };
 
 static void vault_end(struct vault *v, int exit_code)
@@ -63,8 +46,7 @@ static void vault_end(struct vault *v, int exit_code)
 	loop_stop(v->loop);
 }
 
-/* What cannot fail but for memory or a bug. */
-static void must(struct vault *v, enum err e, const char *what)
+void vault_must(struct vault *v, enum err e, const char *what)
 {
 	if (!e)
 		return;
@@ -86,7 +68,7 @@ static void want_idle(struct vault *v, uint64_t after_ms)
 	if (v->is_idle_armed)
 		return;
 	v->is_idle_armed = true;
-	must(v, loop_timer_set(v->idle_timer, loop_mono_ms() + after_ms), "timer");
+	vault_must(v, loop_timer_set(v->idle_timer, loop_mono_ms() + after_ms), "timer");
 }
 
 static void on_turn(void *arg)
@@ -108,7 +90,7 @@ static void on_turn(void *arg)
 	if (deadline == UINT64_MAX)
 		loop_timer_stop(v->deadline_timer);
 	else
-		must(v, loop_timer_set(v->deadline_timer, deadline), "timer");
+		vault_must(v, loop_timer_set(v->deadline_timer, deadline), "timer");
 }
 
 static void on_idle(void *arg)
@@ -125,69 +107,6 @@ static void on_idle(void *arg)
 	}
 	if (more)
 		want_idle(v, 0);
-}
-
-/* --- the node's port --------------------------------------------------------------------- */
-
-static void port_send(void *ctx, uint64_t session, struct view frame)
-{
-	struct vault *v = ctx;
-
-	must(v, session_send(&v->sessions, session, frame), "the gate cannot be told");
-}
-
-static void port_close(void *ctx, uint64_t session)
-{
-	struct vault *v = ctx;
-
-	must(v, session_close(&v->sessions, session), "the gate cannot be told");
-}
-
-static size_t port_unsent(void *ctx, uint64_t session)
-{
-	struct vault *v = ctx;
-
-	return session_unsent(&v->sessions, session);
-}
-
-static void port_dial(void *ctx, const struct agency_id *peer)
-{
-	struct vault *v = ctx;
-	struct agency_id id = *peer;
-	struct pb_relay m = PB_RELAY_INIT;
-
-	m.has_kind = 1;
-	m.kind = PB(RELAY_KIND, DIAL);
-	m.peer = id.text;
-	must(v, channel_send(v->gate, &m), "the gate cannot be told");
-}
-
-static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
-{
-	struct vault *v = ctx;
-	struct pb_relay m = PB_RELAY_INIT;
-
-	m.has_kind = 1;
-	m.kind = PB(RELAY_KIND, CREDIT);
-	m.has_session = 1;
-	m.session = session;
-	m.has_n_bytes = 1;
-	m.n_bytes = n_bytes;
-	must(v, channel_send(v->gate, &m), "the gate cannot be told");
-}
-
-static void port_reply(void *ctx, uint64_t caller, struct view reply)
-{
-	struct vault *v = ctx;
-
-	api_server_reply(v->api, caller, reply);
-}
-
-static enum err port_last_signed(void *ctx, struct view newest, struct view previous)
-{
-	struct vault *v = ctx;
-
-	return last_signed_write(v->last_signed, newest, previous);
 }
 
 /* --- callers ----------------------------------------------------------------------------- */
@@ -219,6 +138,12 @@ static void gate_is_wrong(struct vault *v, const char *what)
 		log_line(LOG_WARN, "dropped what the gate said: %s", what);
 }
 
+/* Only to show: what is too large to be a time is none. */
+static uint64_t facts_until_us(const struct pb_relay *m)
+{
+	return m->has_until_s && m->until_s <= INT64_MAX / 1000000 ? m->until_s * 1000000 : 0;
+}
+
 static void opened(struct vault *v, const struct pb_relay *m)
 {
 	struct view exporter = message_bytes(m->has_exporter, m->exporter);
@@ -235,7 +160,54 @@ static void opened(struct vault *v, const struct pb_relay *m)
 	e = session_table_add(&v->sessions, m->session);
 	if (!e)
 		e = node_session_opened(v->node, m->session, (int)m->role, &peer, exporter.p);
-	must(v, e, "a session cannot begin");
+	if (!e)
+		e = node_session_facts(v->node, m->session, facts_until_us(m),
+				       m->text ? m->text : "");
+	vault_must(v, e, "a session cannot begin");
+}
+
+/* No gate of ours sends more than it has credit for: its peers are not to fill this memory. */
+static void framed(struct vault *v, const struct pb_relay *m)
+{
+	struct view frame = message_bytes(m->has_frame, m->frame);
+	enum err e = session_take(&v->sessions, m->session, frame.n);
+
+	if (e == ERR_NOT_FOUND)
+		return;
+	if (e) {
+		gate_is_wrong(v, "more frames than it has credit for");
+		vault_must(v, session_close(&v->sessions, m->session), "the gate cannot be told");
+		return;
+	}
+	vault_must(v, node_frame(v->node, m->session, frame), "a frame cannot be taken");
+}
+
+static enum node_step step_of(const struct pb_relay *m)
+{
+	switch (m->step) {
+	case PB(RELAY_STEP, NAME):
+		return NODE_STEP_NAME;
+	case PB(RELAY_STEP, ROUTE):
+		return NODE_STEP_ROUTE;
+	case PB(RELAY_STEP, TLS):
+		return NODE_STEP_TLS;
+	case PB(RELAY_STEP, CERTIFICATES):
+	case _AMPARO__V1__RELAY_STEP_IS_INT_SIZE:
+		break;
+	}
+	return NODE_STEP_CERTIFICATES;
+}
+
+static void staged(struct vault *v, const struct pb_relay *m)
+{
+	struct agency_id peer;
+
+	if (!m->peer || agency_id_parse(view_str(m->peer), &peer) || !m->has_step || !m->text)
+		gate_is_wrong(v, "a stage that is none");
+	else
+		vault_must(v,
+			   node_dial_stage(v->node, &peer, step_of(m), m->has_ok && m->ok, m->text),
+			   "a stage cannot be taken");
 }
 
 static void closed(struct vault *v, const struct pb_relay *m)
@@ -243,7 +215,7 @@ static void closed(struct vault *v, const struct pb_relay *m)
 	if (!session_table_remove(&v->sessions, m->session))
 		gate_is_wrong(v, "the end of a session that is none");
 	else
-		must(v, node_session_closed(v->node, m->session), "a session cannot end");
+		vault_must(v, node_session_closed(v->node, m->session), "a session cannot end");
 }
 
 static void from_gate(void *ctx, const struct pb_relay *m)
@@ -255,15 +227,17 @@ static void from_gate(void *ctx, const struct pb_relay *m)
 		opened(v, m);
 		break;
 	case PB(RELAY_KIND, FRAME):
-		must(v, node_frame(v->node, m->session, message_bytes(m->has_frame, m->frame)),
-		     "a frame cannot be taken");
+		framed(v, m);
 		break;
 	case PB(RELAY_KIND, CLOSED):
 		closed(v, m);
 		break;
+	case PB(RELAY_KIND, STAGE):
+		staged(v, m);
+		break;
 	case PB(RELAY_KIND, SENT):
-		must(v, session_sent(&v->sessions, m->session, m->n_bytes),
-		     "the gate cannot be told");
+		vault_must(v, session_sent(&v->sessions, m->session, m->n_bytes),
+			   "the gate cannot be told");
 		return;
 	case PB(RELAY_KIND, CLOSE):
 	case PB(RELAY_KIND, DIAL):
@@ -272,7 +246,6 @@ static void from_gate(void *ctx, const struct pb_relay *m)
 	case PB(RELAY_KIND, RESOLVE):
 	case PB(RELAY_KIND, RESOLVED):
 	case PB(RELAY_KIND, STOP):
-	case PB(RELAY_KIND, STAGE):
 	case _AMPARO__V1__RELAY_KIND_IS_INT_SIZE:
 		gate_is_wrong(v, "a message of a kind that is not its to send");
 		return;
@@ -284,7 +257,7 @@ static void gate_drained(void *ctx)
 {
 	struct vault *v = ctx;
 
-	must(v, session_table_resume(&v->sessions), "the gate cannot be told");
+	vault_must(v, session_table_resume(&v->sessions), "the gate cannot be told");
 }
 
 /* The parent sees it too, and ends us. */
@@ -331,7 +304,7 @@ static void stop(struct vault *v)
 	channel_flush(v->gate);
 	loop_cancel(v->loop, &v->turn_task);
 	/* One more round, in which what was said leaves. */
-	must(v, loop_timer_set(v->stop_timer, loop_mono_ms()), "timer");
+	vault_must(v, loop_timer_set(v->stop_timer, loop_mono_ms()), "timer");
 }
 
 static void from_parent(void *ctx, const struct pb_relay *m)
@@ -360,18 +333,13 @@ static enum err open_node(struct vault *v)
 	struct node_options options = vault_keys_options(&v->keys);
 	enum err e = last_signed_open(v->keys.setup->last_signed_path, &v->last_signed);
 
+	if (!e)
+		e = disk_open(v->keys.setup->data_dir, &v->disk_fd);
 	if (e)
 		return err_trace(e);
 	options.last_signed_newest = last_signed_newest(v->last_signed);
 	options.last_signed_previous = last_signed_previous(v->last_signed);
-	options.port.ctx = v;
-	options.port.send = port_send;
-	options.port.close = port_close;
-	options.port.unsent = port_unsent;
-	options.port.dial = port_dial;
-	options.port.credit = port_credit;
-	options.port.reply = port_reply;
-	options.port.last_signed = port_last_signed;
+	vault_port_fill(v, &options.port);
 	return node_open(&options, &v->node);
 }
 
@@ -436,6 +404,8 @@ static void vault_fini(struct vault *v)
 	channel_free(v->parent);
 	node_close(v->node);
 	last_signed_close(v->last_signed);
+	if (v->disk_fd >= 0)
+		(void)close(v->disk_fd);
 	session_table_fini(&v->sessions);
 	loop_timer_free(v->deadline_timer);
 	loop_timer_free(v->idle_timer);
@@ -459,7 +429,7 @@ static int failed(enum err e)
 
 int vault_main(void)
 {
-	struct vault v = {.exit_code = EX_OK};
+	struct vault v = {.exit_code = EX_OK, .disk_fd = -1};
 	enum err e = vault_start(&v);
 
 	if (!e && !v.keys.setup->init)

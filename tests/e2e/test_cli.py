@@ -56,7 +56,7 @@ def test_version():
 
 def test_every_command_explains_itself_with_an_example_that_parses():
     names = commands()
-    assert len(names) == 18
+    assert len(names) == 20
     for name in names:
         text = amparo(*name.split(), "--help")[0]
         assert text.startswith("Usage: amparo ")
@@ -428,14 +428,16 @@ def test_preview_shows_when_what_is_released(node):
 
 
 def test_referrals_are_listed_and_filtered(node):
-    answer = [referral_row(), referral_row(side=2, awaits_us=False, state=4, reply_by_us=TIME_US), END]
+    answer = [referral_row(answer="due"), referral_row(side=2, awaits_us=False, state=4, reply_by_us=TIME_US),
+              referral_row(side=2, awaits_us=False, answer="overdue", delivery="expired"), END]
     out, _, (request,) = node.run("referral", "list", answers=[answer])
     assert not request.referral_list.HasField("side") and not request.referral_list.HasField("state")
-    head, first, second = out.splitlines()
+    head, first, second, third = out.splitlines()
     assert head.split()[:4] == ["ID", "SIDE", "PEER", "TYPE"] and "SPIFFE" not in out.upper()
     assert first.split()[:7] == [REFERRAL_ID.hex()[:12], "in", "sk.example/centre", "tracing",
                                  "urgent", "requested", "due"]
     assert second.split()[5:7] == ["redirected", "-"]
+    assert third.split()[5:8] == ["requested", "overdue", "expired"]
     request = node.run("referral", "list", "--in", "--state", "needs-info", answers=[[END]])[2][0]
     assert (request.referral_list.side, request.referral_list.state) == (1, 5)
     assert node.run("referral", "list", "--out", answers=[[END]])[2][0].referral_list.side == 2
