@@ -14,7 +14,8 @@ struct seen *watch_new(void)
 
 	ASSERT(s);
 	s->root = malloc(sizeof(*s->root));
-	ASSERT(s->root);
+	s->note = calloc(1, sizeof(*s->note));
+	ASSERT(s->root && s->note);
 	s->root[0] = merkle_empty();
 	return s;
 }
@@ -28,6 +29,7 @@ void watch_free(struct seen *s)
 	if (s) {
 		free(s->leaf);
 		free(s->root);
+		free(s->note);
 		free(s->kind);
 		free(s->referral);
 	}
@@ -86,12 +88,14 @@ static void ledger_add(struct agency *a, const struct entry_row *row)
 		s->cap = s->cap ? 2 * s->cap : 64;
 		s->leaf = grow(s->leaf, s->cap, sizeof(*s->leaf));
 		s->root = grow(s->root, s->cap + 1, sizeof(*s->root));
+		s->note = grow(s->note, s->cap + 1, sizeof(*s->note));
 		s->kind = grow(s->kind, s->cap, 1);
 	}
 	frontier_append(&s->frontier, &leaf, NULL, NULL);
 	s->leaf[s->n] = leaf;
 	s->kind[s->n++] = (uint8_t)entry.kind;
 	s->root[s->n] = frontier_root(&s->frontier);
+	s->note[s->n] = (struct digest){0};
 	w->tally.n_entries++;
 	if (entry_kind_is_addressed((int)entry.kind)) {
 		struct agency *to = watch_agency(w, &entry.addressee);
@@ -158,14 +162,22 @@ static bool read_on(struct agency *a, const struct look *look)
 	return true;
 }
 
-static void check_note(struct agency *a, const struct look *look)
+void watch_note(struct agency *a, struct view note)
 {
+	static const struct digest none;
+	const struct digest digest = merkle_leaf(note);
+	struct world *w = a->world;
+	struct seen *s = a->seen;
 	struct checkpoint c;
 
-	MUST(a->world, look->signed_size == look->size);
-	MUST(a->world, checkpoint_read(look->note, a->seen->origin, seal_key_public(a->seal_key),
-				       &c) == ERR_OK);
-	MUST(a->world, c.size == a->seen->n && digest_eq(&c.root, &a->seen->root[c.size]));
+	MUST(w, checkpoint_read(note, s->origin, NULL, &c) == ERR_OK);
+	MUST(w, c.size <= s->n && digest_eq(&c.root, &s->root[c.size]));
+	if (digest_eq(&s->note[c.size], &digest))
+		return;
+	MUST(w, digest_eq(&s->note[c.size], &none));
+	MUST(w, checkpoint_read(note, s->origin, seal_key_public(a->seal_key), &c) == ERR_OK);
+	s->note[c.size] = digest;
+	w->tally.n_checkpoints++;
 }
 
 static bool check_received(struct agency *a, struct agency *from, const struct look *look,
@@ -240,7 +252,8 @@ void watch_step(struct agency *a)
 		MUST(w, look.size == a->seen->n);
 	if (!read_on(a, &look))
 		return;
-	check_note(a, &look);
+	MUST(w, look.signed_size == look.size);
+	watch_note(a, look.note);
 	for (size_t i = 0; i < look.n_peer; i++)
 		if (!check_pair(a, &look, inspect_peer(a->node, i, &connected)))
 			return;

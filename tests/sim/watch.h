@@ -50,6 +50,7 @@ struct seen {
 	char origin[ORIGIN_MAX + 1];
 	struct digest *leaf;
 	struct digest *root; /**< [size] */
+	struct digest *note; /**< [size]: of the checkpoint, once verified; zero before */
 	uint8_t *kind;
 	uint64_t n, cap;
 	struct frontier frontier;
@@ -77,6 +78,9 @@ void watch_opened(struct agency *a);
 void watch_clock(struct agency *a, bool is_start);
 /** A frame leaves, after its commit. @p to may be NULL: the connection is gone */
 void watch_sent(struct agency *a, struct agency *to, struct view frame);
+
+/** A checkpoint of @p a, from wherever: over what it has committed, and the one of its size. */
+void watch_note(struct agency *a, struct view note);
 
 /** Its ledger holds this entry. */
 bool watch_holds(const struct agency *a, const struct digest *leaf);

@@ -10,19 +10,6 @@
 #include "watch.h"
 #include "wire/frame.h"
 
-/* A checkpoint of an agency: over the leaves that it has committed, and no other. */
-static void check_checkpoint(struct agency *a, struct view note)
-{
-	struct world *w = a->world;
-	struct checkpoint c;
-
-	MUST(w, checkpoint_read(note, a->seen->origin, seal_key_public(a->seal_key), &c) ==
-			ERR_OK);
-	MUST(w, c.size <= a->seen->n);
-	MUST(w, digest_eq(&c.root, &a->seen->root[c.size]));
-	w->tally.n_checkpoints++;
-}
-
 static void check_seen(struct world *w, struct view note)
 {
 	struct checkpoint c;
@@ -30,7 +17,7 @@ static void check_seen(struct world *w, struct view note)
 	MUST(w, checkpoint_read(note, NULL, NULL, &c) == ERR_OK);
 	for (size_t i = 0; i < w->n_agency; i++)
 		if (strcmp(w->agency[i].seen->origin, c.origin.text) == 0) {
-			check_checkpoint(&w->agency[i], note);
+			watch_note(&w->agency[i], note);
 			return;
 		}
 	world_broken(w, "a checkpoint passed on is of an agency that exists", __FILE__, __LINE__);
@@ -50,9 +37,9 @@ static void check_hello(struct agency *a, struct agency *to, const struct pb_hel
 {
 	trace_say(a->world, "%s -> %s: Hello, has received %llu", a->label, to->label,
 		  (unsigned long long)m->received_k);
-	check_checkpoint(a, message_bytes(1, m->my_checkpoint));
+	watch_note(a, message_bytes(1, m->my_checkpoint));
 	if (m->has_your_checkpoint)
-		check_checkpoint(to, message_bytes(1, m->your_checkpoint));
+		watch_note(to, message_bytes(1, m->your_checkpoint));
 	check_head(a, to, m->received_k, message_bytes(m->has_received_head, m->received_head));
 	for (size_t i = 0; i < m->n_seen; i++)
 		check_seen(a->world, message_bytes(1, m->seen[i]));
@@ -181,7 +168,7 @@ static void check_batch(struct agency *a, struct agency *to, const struct pb_bat
 
 	trace_say(w, "%s -> %s: batch of %zu, from ledger size %llu", a->label, to->label,
 		  m->n_items, (unsigned long long)m->from_size);
-	check_checkpoint(a, message_bytes(1, m->checkpoint));
+	watch_note(a, message_bytes(1, m->checkpoint));
 	for (size_t i = 0; i < m->n_items; i++)
 		check_item(a, to, m->items[i]);
 }
