@@ -38,28 +38,47 @@ static enum err find_agreement(struct taking *t, const struct agreement **ret)
 	return ERR_OK;
 }
 
-/* The originator's key: the sender's own, pinned; another's through its certificate chain. */
-static enum err check_seal(struct taking *t, const struct pb_seal *seal, const struct manifest *m)
+/* The key that a certificate chain gives an agency whose own key is not pinned here. Judged now: a
+ * revocation list says nothing of a time before it was issued. */
+static enum err key_by_chain(struct taking *t, const struct pb_seal *seal,
+			     const struct agency_id *originator, struct verify_key **ret)
 {
-	struct view chain[CERT_CHAIN_MAX];
 	CLEANUP(verify_key_freep) struct verify_key *key = NULL;
+	struct view chain[CERT_CHAIN_MAX];
 	struct agency_id id;
 	enum err e;
 
-	if (agency_id_eq(&m->terms.originator, &t->p->row.agency)) {
-		e = seal_check(seal, m, &t->p->row.agency, t->p->row.origin, t->p->key);
-		return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SEAL));
-	}
 	if (seal->n_chain == 0 || seal->n_chain > CERT_CHAIN_MAX)
-		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
+		return err_new(ERR_CERT, "no certificate of the originator");
 	for (size_t i = 0; i < seal->n_chain; i++)
 		chain[i] = message_bytes(1, seal->chain[i]);
 	e = trust_check(t->n->trust, CERT_SEAL, chain, seal->n_chain,
-			(int64_t)(t->entry.time_us / 1000000), &id, &key);
-	if (!e && !agency_id_eq(&id, &m->terms.originator))
-		e = err_new(ERR_CERT, "seal certificate is another agency's");
-	if (!e)
-		e = seal_check(seal, m, &id, NULL, key);
+			(int64_t)(t->n->port.utc_us(t->n->port.ctx) / 1000000), &id, &key);
+	if (e)
+		return err_trace(e);
+	if (!agency_id_eq(&id, originator))
+		return err_new(ERR_CERT, "seal certificate is another agency's");
+	*ret = TAKE(key);
+	return ERR_OK;
+}
+
+/* The originator's key: the one pinned, whoever brings the record; a chain counts only for agencies
+ * that this node never met, so a CA that certifies a false seal key gains nothing. */
+static enum err check_seal(struct taking *t, const struct pb_seal *seal, const struct manifest *m)
+{
+	CLEANUP(verify_key_freep) struct verify_key *key = NULL;
+	const struct agency_id *originator = &m->terms.originator;
+	const struct peer *known = peer_by_id(t->n, originator);
+	enum err e;
+
+	if (known && known->row.pinned) {
+		e = seal_check(seal, m, originator, known == t->p ? known->row.origin : NULL,
+			       known->key);
+	} else {
+		e = key_by_chain(t, seal, originator, &key);
+		if (!e)
+			e = seal_check(seal, m, originator, NULL, key);
+	}
 	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SEAL));
 }
 
@@ -206,8 +225,6 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 		return e;
 	if (!view_eq(view_digest(&m.digest), message_bytes(1, d->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
-	if (m.terms.schema_version > FIELD_SCHEMA_VERSION)
-		return item_refuse(t, PB(REFUSAL_REASON, NEWER_SCHEMA));
 	e = check_seal(t, d->seal, &m);
 	if (e || t->reason)
 		return e;
