@@ -68,6 +68,8 @@ def test_killed_while_referrals_flow(agreed, seed):
                 assert victim.wait_end() != 0
             victim.start()
 
+    one.wait_connected(two)
+
     def delivered():
         rows = one.json("audit", "reconcile", two.id)
         return rows[0]["ok"] and rows[0]["sent_k"] == rows[0]["sent_held"] and rows[0]
