@@ -22,7 +22,8 @@ enum cell {
 	CELL_MOMENT,
 	CELL_LEVEL, /**< S0..S5 */
 	CELL_BOOL,
-	CELL_LIST, /**< texts with commas between */
+	CELL_LIST,	  /**< texts with commas between */
+	CELL_FINGERPRINT, /**< in groups of four digits, to be read aloud */
 };
 
 /** One column of a table, or line of a card. */

@@ -87,8 +87,9 @@ static int open_client(struct cli *cli)
 		return EX_OK;
 	if (e == ERR_NOT_FOUND)
 		return cli_fail(EX_UNAVAILABLE,
-				"%s: %s: is amparod running? sudo systemctl start amparod", path,
-				err_words());
+				"%s: %s: is amparod running? Start it, or name its socket with "
+				"--socket",
+				path, err_words());
 	if (e == ERR_DENIED)
 		return cli_fail(EX_NOPERM, "%s: %s: your account has no role at this node", path,
 				err_words());
@@ -108,7 +109,7 @@ static int fail_exchange(enum err e, const char *during)
 	if (e == ERR_CLOSED)
 		return cli_fail(
 			EX_TEMPFAIL,
-			"the node closed the connection while %s; see: journalctl -u amparod",
+			"the node closed the connection while %s; its log says why",
 			during);
 	if (e == ERR_LIMIT && strcmp(during, "asking") == 0)
 		return cli_fail(EX_DATAERR, "the request is too large for the node");

@@ -1,4 +1,5 @@
 /* agreement, audit, status */
+#include <string.h>
 #include <sysexits.h>
 
 #include "cli/file.h"
@@ -96,13 +97,60 @@ int run_agreement_adopt(struct cli *cli)
 	return rows_call(cli, &request, ROWS_TABLE);
 }
 
+/* The rows of agreements, and whether one may stand in two files that differ. */
+struct agreements {
+	struct rows rows;
+	json_t *here;  /* peers with a digest that this agency alone adopted */
+	json_t *there; /* those with one that the peer alone did */
+};
+
+static int add_agreement(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+{
+	struct agreements *a = arg;
+	const struct pb_agreement_row *row = reply->agreement;
+	json_t *peers = NULL;
+
+	if (row && row->state && strcmp(row->state, "adopted-here") == 0)
+		peers = a->here;
+	if (row && row->state && strcmp(row->state, "adopted-there") == 0)
+		peers = a->there;
+	if (peers && row->peer && json_object_set_new(peers, row->peer, json_true()) != 0)
+		return cli_fail(EX_OSERR, "out of memory");
+	return rows_add(cli, reply, &a->rows);
+}
+
+static bool may_differ(const struct agreements *a)
+{
+	for (void *i = json_object_iter(a->here); i; i = json_object_iter_next(a->here, i)) {
+		if (json_object_get(a->there, json_object_iter_key(i)))
+			return true;
+	}
+	return false;
+}
+
 int run_agreement_list(struct cli *cli)
 {
 	struct pb_agreement_list list = PB_AGREEMENT_LIST_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
+	struct agreements a = {.here = json_object(), .there = json_object()};
+	int code;
 
+	rows_init(&a.rows, ROWS_TABLE);
 	request.agreement_list = &list;
-	return rows_call(cli, &request, ROWS_TABLE);
+	code = a.here && a.there ? cli_call(cli, &request, add_agreement, &a)
+				 : cli_fail(EX_OSERR, "out of memory");
+	if (!code)
+		code = rows_end(cli, &a.rows);
+	if (!code && !cli_is_json(cli) && may_differ(&a)) {
+		(void)fputs("\nOne digest adopted here, another there: if it is meant to be one "
+			    "agreement, the two files differ. Compare them.\n",
+			    cli->out);
+		code = cli_flush(cli);
+	}
+	rows_fini(&a.rows);
+	json_decref(a.here);
+	json_decref(a.there);
+	return code;
 }
 
 int run_audit_list(struct cli *cli)

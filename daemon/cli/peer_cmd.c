@@ -16,14 +16,16 @@ struct peers {
 static int add_peer(struct cli *cli, const struct pb_api_reply *reply, void *arg)
 {
 	struct peers *p = arg;
+	char fingerprint[ROWS_FINGERPRINT_MAX];
 	const char *cell[2];
 	int code = rows_add(cli, reply, &p->rows);
 
 	if (code || cli_is_json(cli) || !reply->peer)
 		return code;
 	cell[0] = reply->peer->id ? reply->peer->id : "-";
-	cell[1] = reply->peer->fingerprint && *reply->peer->fingerprint ? reply->peer->fingerprint
-									: "not seen yet";
+	cell[1] = reply->peer->fingerprint && *reply->peer->fingerprint
+			  ? rows_fingerprint(reply->peer->fingerprint, fingerprint)
+			  : "not seen yet";
 	return table_row(&p->keys, cell) ? cli_fail(EX_OSERR, "out of memory") : EX_OK;
 }
 

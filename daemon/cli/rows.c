@@ -10,7 +10,7 @@
 #include "cli/moment.h"
 #include "cli/terminal.h"
 
-#define CELL_MAX 128
+#define CELL_MAX 128 /* at least ROWS_FINGERPRINT_MAX */
 #define ID_DIGITS 12 /* shown of an id in a table */
 
 json_t *rows_json(const struct pb_api_reply *reply, bool *ret_is_empty)
@@ -50,6 +50,19 @@ static const char *list_text(const json_t *list, char ret[CELL_MAX])
 	return ret;
 }
 
+const char *rows_fingerprint(const char *hex, char ret[ROWS_FINGERPRINT_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; hex[i] && n + 2 < ROWS_FINGERPRINT_MAX; i++) {
+		if (i > 0 && i % 4 == 0)
+			ret[n++] = ' ';
+		ret[n++] = hex[i];
+	}
+	ret[n] = '\0';
+	return ret;
+}
+
 /* What stands in a column; @p ret holds it where it is not the row's own text. */
 static const char *cell_text(const struct column *c, const json_t *row, enum rows_form form,
 			     char ret[CELL_MAX])
@@ -81,6 +94,8 @@ static const char *cell_text(const struct column *c, const json_t *row, enum row
 		return ret;
 	case CELL_LIST:
 		return list_text(value, ret);
+	case CELL_FINGERPRINT:
+		return rows_fingerprint(text, ret);
 	case CELL_BOOL:
 		if (json_is_true(value))
 			return c->yes ? c->yes : "yes";

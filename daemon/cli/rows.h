@@ -13,6 +13,8 @@
 #include "cli/context.h"
 #include "cli/table.h"
 
+#define ROWS_FINGERPRINT_MAX 81 /**< bytes: 64 digits, each four with a gap, the NUL */
+
 /** How rows are shown to people. */
 enum rows_form {
 	ROWS_TABLE,
@@ -56,6 +58,9 @@ int rows_end(struct cli *cli, struct rows *r);
 
 /** Ask, print all rows, flush: what most commands are. @return exit code */
 int rows_call(struct cli *cli, struct pb_api_request *request, enum rows_form form);
+
+/** Hex in groups of four digits, as certs/fingerprint prints it; cut if too long. Returns @p ret. */
+const char *rows_fingerprint(const char *hex, char ret[ROWS_FINGERPRINT_MAX]);
 
 /** Print one line of JSON. @return exit code */
 int rows_print_json(struct cli *cli, const json_t *object);

@@ -164,9 +164,17 @@ def test_output_that_cannot_be_written():
             assert done.returncode == 74 and b"No space left" in done.stderr
 
 
+def test_closed_standard_files_are_nobodys_else():
+    """Else the node's socket would be standard output, and the table would be written to it."""
+    for closed, code in (("<&-", 0), (">&-", 74), ("<&- >&-", 74), ("<&- >&- 2>&-", 74)):
+        done = subprocess.run(["sh", "-c", f'exec "$0" record template CaseRecord {closed}', AMPARO],
+                              capture_output=True, timeout=60)
+        assert done.returncode == code and (b"CaseRecord" in done.stdout) == (code == 0)
+
+
 def test_no_node(tmp_path):
     error = amparo("status", code=69, socket_path=tmp_path / "s")[1]
-    assert "is amparod running? sudo systemctl start amparod" in error
+    assert "is amparod running? Start it, or name its socket with --socket" in error
     assert str(tmp_path / "other") in amparo("status", "--socket", tmp_path / "other", code=69)[1]
     assert "107" in amparo("status", "--socket", "x" * 108, code=64)[1]
 
@@ -482,7 +490,7 @@ def test_peers_with_fingerprints_to_compare(node):
                         "last_error": "refused"}}, END]
     lines = node.run("peer", "list", answers=[answer])[0].splitlines()
     assert len(lines) == 7 and lines[3] == ""
-    assert lines[5].split() == ["spiffe://sk.example/centre", "ab" * 32]
+    assert lines[5].split() == ["spiffe://sk.example/centre", *["abab"] * 16]
     assert lines[6].endswith("not seen yet")
     rows = node.rows("peer", "list", answers=[answer])
     assert rows[0]["last_contact"] == "2026-11-22T14:03:00.000001Z" and rows[1]["name"] == "jugendamt"
@@ -498,6 +506,18 @@ def test_agreements_are_adopted_as_they_are(node, tmp_path):
     broken = tmp_path / "b.yaml"
     broken.write_text("agreement: [\n")
     assert node.run("agreement", "adopt", broken, code=65)[2] == []
+
+
+def test_two_files_of_one_agreement_are_pointed_out(node):
+    def row(digest, peer, state):
+        return {"agreement": {"id": digest * 32, "name": "Demo", "peer": f"spiffe://{peer}", "state": state}}
+
+    here, there = row("aa", "sk.example/centre", "adopted-here"), row("bb", "sk.example/centre", "adopted-there")
+    assert "the two files differ" in node.run("agreement", "list", answers=[[here, there, END]])[0]
+    assert len(node.rows("agreement", "list", answers=[[here, there, END]])) == 2
+    for others in ([here], [there], [here, row("bb", "at.example/b", "adopted-there")],
+                   [here, row("bb", "sk.example/centre", "in-force")]):
+        assert "differ" not in node.run("agreement", "list", answers=[[*others, END]])[0]
 
 
 def test_audit_list_shows_who_and_why(node):
