@@ -109,7 +109,7 @@ static const struct command commands[] = {
 	{
 		.noun = "record",
 		.verb = "list",
-		.summary = "list the records held: id, type and local reference",
+		.summary = "list the records that this agency sealed: id, type and local reference",
 		.example = "amparo record list",
 		.timeout_s = QUICK_S,
 		.run = run_record_list,
@@ -118,7 +118,7 @@ static const struct command commands[] = {
 		.noun = "record",
 		.verb = "show",
 		.operand = "ID",
-		.summary = "show what is held of a record; this is logged with your reason",
+		.summary = "show a record that this agency sealed; this is logged with your reason",
 		.more = "ID may be a beginning of at least 8 digits that only one record has.\n",
 		.example = "amparo record show 5f1c09ab77d2 --reason \"preparing the visit\"",
 		OPTIONS(record_show_options),

@@ -1,11 +1,15 @@
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "cli/id.h"
 #include "cli/json.h"
 #include "cli/record_view.h"
 #include "cli/rows.h"
 #include "cli/run.h"
+
+#define US_PER_S 1000000
+#define S_PER_DAY 86400
 
 /* The messages of one ReferralSend, which point to each other. */
 struct send {
@@ -17,6 +21,14 @@ struct send {
 	struct pb_api_request request;
 	struct id record;
 };
+
+/* Whether a date lies ahead everywhere: where the day begins before UTC's, it may be tomorrow's. */
+static bool is_ahead(const struct option_value *date)
+{
+	time_t now = time(NULL);
+
+	return date->is_given && now > 0 && date->number / US_PER_S > (uint64_t)now + S_PER_DAY;
+}
 
 /* What the schema cannot say: options that need each other. */
 static int check_send(const struct cli *cli)
@@ -30,6 +42,8 @@ static int check_send(const struct cli *cli)
 	if (!cli_has(cli, OPTION_ID_CONSENT) &&
 	    (cli_has(cli, OPTION_ID_CONSENT_SCOPE) || cli_has(cli, OPTION_ID_CONSENT_DATE)))
 		return cli_fail(EX_USAGE, "--consent-scope and --consent-date want --consent");
+	if (is_ahead(cli_option(cli, OPTION_ID_CONSENT_DATE)))
+		return cli_fail(EX_USAGE, "--consent-date is still to come: when was it given?");
 	return EX_OK;
 }
 

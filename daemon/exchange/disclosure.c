@@ -128,7 +128,7 @@ const char *referral_terms_problem(const struct pb_referral *r, uint64_t time_us
 	if (r->basis == PB(LEGAL_BASIS, TREATY) && !(r->basis_name && r->basis_name[0]))
 		return "the legal basis is a treaty, but it is not named";
 	if (r->has_expires_us && time_us && r->expires_us <= time_us)
-		return "it has expired";
+		return "the date on which it expires has passed";
 	if (r->has_reply_by_us && time_us && r->reply_by_us <= time_us)
 		return "the date to reply by has passed";
 	return NULL;

@@ -94,6 +94,8 @@ def test_the_manual_knows_every_command_and_option():
      "wants --consent"),
     ("referral send --record abcdef01 --to p --purpose child-protection --basis public-task"
      " --consent-scope all", "want --consent"),
+    ("referral send --record abcdef01 --to p --purpose child-protection --basis consent"
+     " --consent child --consent-date 9999-01-01", "still to come"),
     # Of many codes with long names, and none of them near.
     ("referral send --record abcdef01 --to p --purpose child-protection --basis public-task"
      " --type xyzzy", "--help says which are"),
@@ -391,7 +393,7 @@ def test_send_says_all_that_was_typed(node):
     out, _, (request,) = node.run(
         *SEND, "--type", "tracing", "--urgency", "urgent", "--desk", "Desk 2", "--from-desk", "Desk 1",
         "--reply-by", "2026-12-01T12:00+01:00", "--expires", "2027-01-01", "--consent", "guardian",
-        "--consent-scope", "tracing", "--consent-date", "2026-11-01", "--best-interest", "urgent need",
+        "--consent-scope", "tracing", "--consent-date", "2024-11-01", "--best-interest", "urgent need",
         "--transfer", "--message", "please", "--handling", "red", "--retain-until", "2030-01-01",
         "--reason", "tracing request", answers=[[referral_row(side=2, awaits_us=False)]])
     ask = request.referral_send
@@ -402,7 +404,7 @@ def test_send_says_all_that_was_typed(node):
     assert (t.to_desk, t.from_desk, t.message) == ("Desk 2", "Desk 1", "please")
     assert t.reply_by_us == 1796122800000000
     assert t.expires_us == 1798847999999999 and t.retain_until_us == 1893542399999999
-    assert (t.consent.given_by, t.consent.scope, t.consent.given_at_us) == (3, "tracing", 1793491200000000)
+    assert (t.consent.given_by, t.consent.scope, t.consent.given_at_us) == (3, "tracing", 1730419200000000)
     assert t.best_interest.reason == "urgent need" and t.handling.tlp == 1
     assert not t.HasField("record")
     assert re.search(rf"^id: +{REFERRAL_ID.hex()}$", out, re.M)
