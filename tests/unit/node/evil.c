@@ -198,8 +198,10 @@ void evil_listen(struct evil *e)
 			listen_hello(e, m->hello);
 		if (m->batch)
 			listen_batch(e, m->batch);
-		if (m->bye)
+		if (m->bye) {
 			e->bye = (int)m->bye->code;
+			e->bye_retry_s = m->bye->retry_after_s;
+		}
 		if (m->resume) {
 			e->n_resume++;
 			e->resume = *m->resume;

@@ -19,7 +19,10 @@ static const char *const domains[N_AGENCIES] = {"cz.example", "sk.example", "at.
 
 static const char agreement_text[] =
 	"agreement: test of the node\n"
-	"parties: [spiffe://cz.example/umpod, spiffe://sk.example/cipc]\n"
+	"parties:\n"
+	"  - spiffe://cz.example/umpod\n"
+	"  - spiffe://sk.example/cipc\n"
+	"  - spiffe://at.example/jugendamt\n"
 	"valid: {from: 2026-01-01, until: 2026-12-31}\n"
 	"purposes: [child-protection, missing-child]\n"
 	"rules:\n"
@@ -112,6 +115,19 @@ static size_t port_unsent(void *ctx, uint64_t session)
 	return ((struct host *)ctx)->unsent;
 }
 
+static void port_test(void *ctx, const struct agency_id *peer)
+{
+	(void)peer;
+	((struct host *)ctx)->n_tests++;
+}
+
+static uint64_t port_free_bytes(void *ctx)
+{
+	const struct host *h = ctx;
+
+	return h->free_bytes ? h->free_bytes : UINT64_MAX;
+}
+
 static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
 {
 	(void)session;
@@ -158,6 +174,7 @@ static struct node_options options_of(struct host *h)
 		.trust = h->f->trust,
 		.peer = h->peer,
 		.n_peer = h->n_peer,
+		.limits = h->limits,
 		.last_signed_newest = view_of(h->newest, h->n_newest),
 		.last_signed_previous = view_of(h->previous, h->n_previous),
 		.port = {.ctx = h,
@@ -168,6 +185,8 @@ static struct node_options options_of(struct host *h)
 			 .close = port_close,
 			 .dial = port_dial,
 			 .unsent = port_unsent,
+			 .test = port_test,
+			 .free_bytes = port_free_bytes,
 			 .credit = port_credit,
 			 .reply = port_reply,
 			 .last_signed = port_last_signed},

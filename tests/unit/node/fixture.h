@@ -69,7 +69,10 @@ struct host {
 	uint64_t *closed;
 	size_t n_closed;
 	size_t n_dials[N_AGENCIES], n_credit;
-	size_t unsent; /**< what port.unsent answers */
+	size_t unsent;	     /**< what port.unsent answers */
+	uint64_t free_bytes; /**< what port.free_bytes answers; 0: enough */
+	struct node_limits limits;
+	size_t n_tests; /**< dials by port.test */
 	struct pb_api_reply **reply;
 	size_t n_reply;
 	uint64_t next_request;
@@ -82,7 +85,7 @@ struct fixture {
 	struct trust *trust;
 	struct pki_ca *ca[N_AGENCIES];
 	struct host agency[N_AGENCIES];
-	struct buf agreement; /**< of CZ and SK */
+	struct buf agreement; /**< of all three */
 	struct digest agreement_id;
 	struct buf record;  /**< a VictimRecord, canonical */
 	size_t n_log[5];    /**< lines by level */
@@ -195,6 +198,7 @@ struct evil {
 	struct evil_record record;
 	/* newest of each, 0 when there was none since evil_forget() */
 	int bye;
+	uint32_t bye_retry_s;
 	size_t n_resume, n_batches;
 	struct pb_resume resume;
 	uint8_t resume_head[DIGEST_BYTES];
