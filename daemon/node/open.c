@@ -42,8 +42,9 @@ static enum err check_identity(struct node *n)
 	if (!e) {
 		e = blob_load(n, BLOB_REASON, id, &plain);
 		if (e == ERR_DECRYPT)
-			e = err_new(ERR_CONFIG, "the node key does not fit the database: put back the one "
-					    "that was made with it");
+			e = err_new(ERR_CONFIG,
+				    "the node key does not fit the database: put back the one "
+				    "that was made with it");
 	}
 	buf_fini(&canary);
 	buf_fini(&plain);
