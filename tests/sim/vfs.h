@@ -55,7 +55,7 @@ enum disk_op {
 const char *disk_op_name(enum disk_op op);
 
 /** The disk's own bookkeeping allocates: nobody's memory but the simulation's. */
-extern bool disk_allocates;
+extern volatile bool disk_allocates;
 
 /** What becomes of an operation. */
 enum disk_fault {
