@@ -151,6 +151,21 @@ static void port_dial(void *ctx, const struct agency_id *peer)
 	world_leave(w);
 }
 
+static size_t port_unsent(void *ctx, uint64_t session)
+{
+	return network_unsent(ctx, session);
+}
+
+static uint64_t port_free_bytes(void *ctx)
+{
+	const struct agency *a = ctx;
+	const uint64_t used = disk_used(a->disk);
+
+	if (!a->room_end)
+		return UINT64_MAX;
+	return a->room_end > used ? a->room_end - used : 0;
+}
+
 static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
 {
 	struct agency *a = ctx;
@@ -180,6 +195,12 @@ static enum err port_last_signed(void *ctx, struct view newest, struct view prev
 	return disk_signed_write(((struct agency *)ctx)->disk, newest, previous);
 }
 
+void world_set_room(struct agency *a, uint64_t n)
+{
+	a->room_end = n == UINT64_MAX ? 0 : disk_used(a->disk) + n;
+	disk_set_size(a->disk, a->room_end);
+}
+
 /* --- start and stop --- */
 
 static void fill_options(struct agency *a, struct node_options *o, struct node_peer *peer)
@@ -203,6 +224,7 @@ static void fill_options(struct agency *a, struct node_options *o, struct node_p
 		.trust = w->trust,
 		.peer = peer,
 		.n_peer = n,
+		.limits = {.reserve_bytes = WORLD_RESERVE_BYTES},
 		.last_signed_newest = disk_signed_newest(a->disk),
 		.last_signed_previous = disk_signed_previous(a->disk),
 		.port = {.ctx = a,
@@ -212,6 +234,8 @@ static void fill_options(struct agency *a, struct node_options *o, struct node_p
 			 .send = port_send,
 			 .close = port_close,
 			 .dial = port_dial,
+			 .unsent = port_unsent,
+			 .free_bytes = port_free_bytes,
 			 .credit = port_credit,
 			 .reply = port_reply,
 			 .last_signed = port_last_signed},

@@ -97,11 +97,11 @@ static void disk_fault_at(struct world *w, struct agency *a, bool is_crash, bool
 
 static void disk_full(struct world *w, struct agency *a)
 {
-	const uint64_t room = world_random(w, 60000);
+	const uint64_t room = world_random(w, world_random(w, 2) ? 60000 : 4 * WORLD_RESERVE_BYTES);
 
 	trace_say(w, "fault: %s: room on the disk for %llu bytes", a->label,
 		  (unsigned long long)room);
-	disk_set_size(a->disk, disk_used(a->disk) + room);
+	world_set_room(a, room);
 }
 
 /* --- clocks --- */
@@ -234,7 +234,7 @@ void faults_heal(struct run *r)
 		struct agency *a = &w->agency[i];
 
 		disk_set_plan(a->disk, NULL);
-		disk_set_size(a->disk, 0);
+		world_set_room(a, UINT64_MAX);
 		world_resume(a);
 		set_right(a);
 		world_start(a);

@@ -67,6 +67,7 @@ static void send_chunk(struct world *w, struct connection *c, int to, struct vie
 		ASSERT(event.data);
 		memcpy(event.data, v.p, v.n);
 		event.n = v.n;
+		e->n_under_way += v.n;
 	}
 	world_push(w, event);
 }
@@ -233,6 +234,15 @@ static bool begin_link(struct end *e, int which, const struct agency_id *to)
 	return !err;
 }
 
+size_t network_unsent(struct agency *a, uint64_t session)
+{
+	struct connection *c;
+	int which;
+	struct end *e = end_of_session(a, session, &c, &which);
+
+	return e ? c->end[!which].n_under_way : 0;
+}
+
 void network_connect(struct world *w, size_t from, size_t to)
 {
 	struct connection *c = NULL;
@@ -300,11 +310,23 @@ static bool take_bytes(struct world *w, struct end *e, const struct event *event
 		}
 		take_frames(e);
 		if (!(link_wants(e->link) & LINK_WANTS_READ)) {
+			e->n_under_way += event->n - at;
 			wait_until(w, e, event, at, w->now_us + 1000); /* not admitted yet */
 			return true;
 		}
 	}
 	return false;
+}
+
+/* The sender has room again. */
+static void taken(struct world *w, struct connection *c, const struct event *event)
+{
+	struct end *from = &c->end[!event->end], *to = &c->end[event->end];
+
+	MUST(w, to->n_under_way >= event->n);
+	to->n_under_way -= event->n;
+	if (event->n && to->n_under_way == 0 && !from->is_gone && from->agency->node)
+		agency_wake(from->agency);
 }
 
 void network_bytes(struct world *w, struct event *event)
@@ -317,6 +339,7 @@ void network_bytes(struct world *w, struct event *event)
 	else if (e->link && w->now_us < e->not_before_us)
 		wait_until(w, e, event, 0, e->not_before_us);
 	else if (e->link) {
+		taken(w, c, event);
 		trace_mix(w, event->number, view_of(event->data, event->n));
 		if (!take_bytes(w, e, event) && event->is_eof &&
 		    INSIDE(e->agency, link_eof(e->link, agency_mono_ms(e->agency))))

@@ -71,6 +71,8 @@ uint64_t agency_world_us(const struct agency *a, uint64_t mono_ms);
 void network_send(struct agency *a, uint64_t session, struct view frame);
 void network_close(struct agency *a, uint64_t session);
 void network_credit(struct agency *a, uint64_t session);
+/** Bytes that the other end has not taken yet. */
+size_t network_unsent(struct agency *a, uint64_t session);
 /** Its sockets are closed by the kernel. */
 void network_gone(struct agency *a);
 void network_connect(struct world *w, size_t from, size_t to);

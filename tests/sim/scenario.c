@@ -261,7 +261,7 @@ static void revive(struct agency *a)
 		return;
 	if (world_random(w, 4)) {
 		disk_set_plan(a->disk, NULL);
-		disk_set_size(a->disk, 0);
+		world_set_room(a, UINT64_MAX);
 	}
 	world_start(a);
 }

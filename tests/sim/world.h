@@ -38,6 +38,7 @@
 #define WORLD_CLIENTS_MAX 4
 #define WORLD_DEPTH_MAX 16
 #define WORLD_START_US UINT64_C(1780300800000000) /* 2026-06-01T08:00:00Z */
+#define WORLD_RESERVE_BYTES (UINT64_C(1) << 20) /* of a node, as in its configuration */
 #define WORLD_TRACE_LINES 40
 #define WORLD_TRACE_TEXT 200
 #define SECOND_US UINT64_C(1000000)
@@ -114,6 +115,7 @@ struct agency {
 	enum disk_power power;
 	bool may_fail;	/**< its memory is taken: calls of its node may fail */
 	bool is_doomed; /**< one did: its process ends with its next turn */
+	uint64_t room_end; /**< bytes that its disk holds at most; 0: no limit */
 	bool is_damaged;   /**< a bit was flipped: it may refuse, never lie */
 };
 
@@ -125,6 +127,7 @@ struct end {
 	bool is_told;		/**< node_session_opened() was called */
 	uint64_t last_us;	/**< arrival of the newest bytes on their way here: order is kept */
 	uint64_t not_before_us; /**< bytes that came earlier wait until then */
+	size_t n_under_way;	/**< bytes on their way here */
 	bool is_gone;
 };
 
@@ -192,6 +195,9 @@ void world_stop(struct agency *a, enum disk_power how);
 
 /** Nothing when it is up. It may stay down: a fault, or damage. */
 void world_start(struct agency *a);
+
+/** Room for @p n bytes more on its disk; UINT64_MAX: as much as it likes. */
+void world_set_room(struct agency *a, uint64_t n);
 
 /** Its wall clock, UTC microseconds, and its monotonic one in ms. */
 uint64_t agency_utc_us(const struct agency *a);
