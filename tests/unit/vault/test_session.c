@@ -200,6 +200,26 @@ static void test_a_full_channel_holds_all(void **state)
 	assert_int_equal(come_to(2), 0);
 }
 
+static void test_a_gate_keeps_to_its_credit(void **state)
+{
+	(void)state;
+	assert_int_equal(session_take(&table, 1, FRAME_BODY_MAX), ERR_OK);
+	assert_int_equal(session_take(&table, 1, FRAME_BODY_MAX), ERR_OK);
+	assert_int_equal(session_take(&table, 1, 1), ERR_FULL);
+	/* Another session has its own. */
+	assert_int_equal(session_take(&table, 2, FRAME_BODY_MAX), ERR_OK);
+	assert_int_equal(session_credit(&table, 1, 10), ERR_OK);
+	assert_int_equal(session_take(&table, 1, 11), ERR_FULL);
+	assert_int_equal(session_take(&table, 1, 10), ERR_OK);
+	assert_int_equal(come_to(1), 0); /* told of the credit, and to close nothing */
+	/* More than was taken gives no more than there is. */
+	assert_int_equal(session_credit(&table, 1, SIZE_MAX), ERR_OK);
+	assert_int_equal(session_take(&table, 1, 2 * FRAME_BODY_MAX), ERR_OK);
+	assert_int_equal(session_take(&table, 1, 1), ERR_FULL);
+	assert_int_equal(session_take(&table, 3, 1), ERR_NOT_FOUND);
+	assert_int_equal(session_credit(&table, 3, 1), ERR_OK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -212,6 +232,7 @@ int main(void)
 		T(test_a_session_that_is_none),
 		T(test_who_takes_nothing_is_closed),
 		T(test_a_full_channel_holds_all),
+		T(test_a_gate_keeps_to_its_credit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
