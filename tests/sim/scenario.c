@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect.h"
+#include "store/referral_table.h"
 #include "watch.h"
 
 enum action {
@@ -242,6 +244,18 @@ static void answered(void *ctx, struct client *c, const struct reply_list *l)
 	}
 }
 
+static enum err count_awaiting(void *ctx, const struct referral_row *row)
+{
+	*(uint64_t *)ctx += row->is_incoming && row->state == PB(REFERRAL_STATE, REQUESTED);
+	return ERR_OK;
+}
+
+void scenario_attach(struct run *r)
+{
+	r->w.answered = answered;
+	r->w.ctx = r;
+}
+
 /* --- acting --- */
 
 static struct client *idle_client(struct agency *a)
@@ -324,6 +338,25 @@ void scenario_ring(struct run *r)
 	}
 }
 
+static bool any_awaits(const struct agency *a)
+{
+	uint64_t n = 0;
+
+	MUST(a->world, referral_walk(inspect_node(a->node).store, count_awaiting, &n) == ERR_OK);
+	return n;
+}
+
+void scenario_decide_all(struct run *r)
+{
+	struct world *w = &r->w;
+
+	for (size_t i = 0; i < w->n_agency; i++)
+		while (any_awaits(&w->agency[i])) {
+			list(idle_client(&w->agency[i]));
+			rest_wait(r);
+		}
+}
+
 /* --- one seed --- */
 
 static void draw_knobs(struct run *r)
@@ -373,8 +406,7 @@ uint64_t scenario_run(uint64_t seed, struct totals *t)
 	ASSERT(r);
 	w = &r->w;
 	world_init(w, seed, draw_agencies(seed));
-	w->answered = answered;
-	w->ctx = r;
+	scenario_attach(r);
 	world_run(w, world_random(w, 5 * SECOND_US));
 	draw_knobs(r);
 	for (uint64_t i = 0, n = 30 + world_random(w, 60) + 10 * w->n_agency; i < n; i++) {
@@ -388,6 +420,7 @@ uint64_t scenario_run(uint64_t seed, struct totals *t)
 	rest_wait(r);
 	scenario_prepare(r);
 	scenario_ring(r);
+	scenario_decide_all(r);
 	rest_check(r);
 	add_totals(r, t);
 	hash = w->trace.hash;

@@ -68,6 +68,8 @@ struct totals {
  */
 uint64_t scenario_run(uint64_t seed, struct totals *t);
 
+/** The answers of the world's clients are the run's. */
+void scenario_attach(struct run *r);
 /** One action of some client of some agency. */
 void scenario_act(struct run *r);
 /** All that an agency needs to send: its records, the agreement. */
