@@ -51,7 +51,7 @@ static const struct column peer_columns[] = {
 	{.head = "state", .key = "state"},
 	{.head = "agreement", .key = "in_force"},
 	{.head = "sent", .key = "sent_k"},
-	{.head = "delivered", .key = "delivered_k"},
+	{.head = "to deliver", .key = "n_waiting"},
 	{.head = "received", .key = "received_k"},
 	{.head = "refused", .key = "n_refused"},
 	{.head = "last contact", .key = "last_contact", .cell = CELL_MOMENT},

@@ -1,5 +1,6 @@
 /* Hello: ours, the peer's, and what follows from it: the pin, whether a checkpoint contradicts what
  * is held, which of two sessions stays. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -66,8 +67,8 @@ enum err session_hello_due(struct node *n, struct session *s)
 
 static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, const struct hello *h)
 {
-	struct append entry = {.kind = PB(ENTRY_KIND, CONFIG),
-			       .detail = "seal key of a peer pinned"};
+	char detail[AGENCY_ID_MAX + 32];
+	struct append entry = {.kind = PB(ENTRY_KIND, CONFIG), .detail = detail};
 	char fingerprint[HEX_LEN(DIGEST_BYTES)];
 	struct chain_head start = chain_start(h->origin.text, &n->agency);
 	struct digest digest = verify_key_fingerprint(h->key);
@@ -75,6 +76,7 @@ static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, co
 	struct buf chain = {0};
 	enum err e;
 
+	(void)snprintf(detail, sizeof(detail), "seal key pinned of %s", p->row.agency.text);
 	memcpy(p->row.origin, h->origin.text, sizeof(h->origin.text));
 	verify_key_raw(h->key, p->row.seal_key);
 	p->row.pinned = true;
