@@ -221,11 +221,17 @@ void host_stop(struct host *h)
 	h->node = NULL;
 }
 
+/* Is a turn wanted now: more is queued, or a timer is due? */
+static bool wants_turn(const struct host *h, bool more)
+{
+	return more || node_deadline_ms(h->node) <= h->f->mono_ms;
+}
+
 void host_turn(struct host *h)
 {
 	bool more = true;
 
-	for (int i = 0; more; i++) {
+	for (int i = 0; i == 0 || wants_turn(h, more); i++) {
 		enum err e = node_turn(h->node, &more);
 
 		if (e)
@@ -557,7 +563,7 @@ size_t wire_run(struct wire *w, size_t n_wires)
 					continue;
 				if (node_turn(w[i].end[end]->node, &more))
 					fail_msg("the node ended: %s", err_detail());
-				n += more;
+				n += wants_turn(w[i].end[end], more);
 			}
 		for (size_t i = 0; i < n_wires; i++)
 			n += carry(&w[i], 0) + carry(&w[i], 1);
