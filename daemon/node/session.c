@@ -129,7 +129,7 @@ void session_facts(struct node *n, const struct input *in)
 	if (!s)
 		return;
 	s->tls_until_us = in->until_us;
-	if (in->n < sizeof(s->remote))
+	if (in->n && in->n < sizeof(s->remote))
 		memcpy(s->remote, in->data, in->n);
 }
 
