@@ -1,6 +1,13 @@
+/*
+ * SHA-256 by the low-level calls: they allocate nothing, so a hash cannot fail, in a program that
+ * hashes in every pure function. EVP_DigestInit_ex2() of OpenSSL 3.0 allocates each time.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "crypto/digest.h"
 
 #include <limits.h>
+#include <openssl/sha.h>
 
 #include "crypto/internal.h"
 
@@ -13,7 +20,7 @@ static struct crypto_algorithms algorithms;
 
 enum err crypto_init(void)
 {
-	if (algorithms.hash)
+	if (algorithms.aes_256_wrap)
 		return ERR_OK;
 	/* No openssl.cnf: no provider, engine or protocol setting from outside this program. */
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
@@ -21,30 +28,25 @@ enum err crypto_init(void)
 	if (!CRYPTO_secure_malloc_initialized() &&
 	    !CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK_MIN))
 		return err_openssl(ERR_CRYPTO, "no locked memory for keys");
-	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	algorithms.aes_256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
-	algorithms.hash = EVP_MD_CTX_new();
-	if (!algorithms.sha256 || !algorithms.aes_256_gcm || !algorithms.aes_256_wrap ||
-	    !algorithms.hash) {
+	if (!algorithms.aes_256_gcm || !algorithms.aes_256_wrap) {
 		crypto_fini();
-		return err_openssl(ERR_CRYPTO, "OpenSSL lacks SHA-256 or AES-256");
+		return err_openssl(ERR_CRYPTO, "OpenSSL lacks AES-256");
 	}
 	return ERR_OK;
 }
 
 void crypto_fini(void)
 {
-	EVP_MD_CTX_free(algorithms.hash);
 	EVP_CIPHER_free(algorithms.aes_256_wrap);
 	EVP_CIPHER_free(algorithms.aes_256_gcm);
-	EVP_MD_free(algorithms.sha256);
 	algorithms = (struct crypto_algorithms){0};
 }
 
 const struct crypto_algorithms *crypto_algorithms(void)
 {
-	ASSERT(algorithms.hash);
+	ASSERT(algorithms.aes_256_wrap);
 	return &algorithms;
 }
 
@@ -55,14 +57,15 @@ struct digest sha256(struct view v)
 
 struct digest sha256_parts(const struct view *parts, size_t n_parts)
 {
-	const struct crypto_algorithms *a = crypto_algorithms();
 	struct digest d;
+	SHA256_CTX hash;
 
-	ASSERT(EVP_DigestInit_ex2(a->hash, a->sha256, NULL));
+	ASSERT(SHA256_Init(&hash));
 	for (size_t i = 0; i < n_parts; i++)
 		if (parts[i].n)
-			ASSERT(EVP_DigestUpdate(a->hash, parts[i].p, parts[i].n));
-	ASSERT(EVP_DigestFinal_ex(a->hash, d.b, NULL));
+			ASSERT(SHA256_Update(&hash, parts[i].p, parts[i].n));
+	ASSERT(SHA256_Final(d.b, &hash));
+	OPENSSL_cleanse(&hash, sizeof(hash)); /* what was hashed may be a secret */
 	return d;
 }
 

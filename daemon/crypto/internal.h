@@ -14,10 +14,8 @@
 
 /** Algorithms, fetched once: an implicit fetch costs more than a small hash. */
 struct crypto_algorithms {
-	EVP_MD *sha256;
 	EVP_CIPHER *aes_256_gcm;
 	EVP_CIPHER *aes_256_wrap;
-	EVP_MD_CTX *hash; /**< reused by each sha256() */
 };
 
 /** The fetched algorithms; crypto_init() must have been called. */
