@@ -26,8 +26,8 @@ static int run(struct cli *cli)
 	return in->command->run(cli);
 }
 
-/* A file that the caller closed gets a place holder, which can be neither read nor written: else the
- * node's socket would be standard output, and a table written to it. */
+/* A file that the caller closed gets a place holder, which can be neither read nor written: else
+ * the node's socket would be standard output, and a table written to it. */
 static bool open_standard(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {

@@ -107,10 +107,9 @@ static int fail_exchange(enum err e, const char *during)
 				"done: look before you repeat it, or wait longer with --timeout",
 				during);
 	if (e == ERR_CLOSED)
-		return cli_fail(
-			EX_TEMPFAIL,
-			"the node closed the connection while %s; its log says why",
-			during);
+		return cli_fail(EX_TEMPFAIL,
+				"the node closed the connection while %s; its log says why",
+				during);
 	if (e == ERR_LIMIT && strcmp(during, "asking") == 0)
 		return cli_fail(EX_DATAERR, "the request is too large for the node");
 	if (e == ERR_TEXT && strcmp(during, "asking") == 0)

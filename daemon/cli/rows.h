@@ -59,7 +59,8 @@ int rows_end(struct cli *cli, struct rows *r);
 /** Ask, print all rows, flush: what most commands are. @return exit code */
 int rows_call(struct cli *cli, struct pb_api_request *request, enum rows_form form);
 
-/** Hex in groups of four digits, as certs/fingerprint prints it; cut if too long. Returns @p ret. */
+/** Hex in groups of four digits, as certs/fingerprint prints it; cut if too long. Returns @p ret.
+ */
 const char *rows_fingerprint(const char *hex, char ret[ROWS_FINGERPRINT_MAX]);
 
 /** Print one line of JSON. @return exit code */

@@ -62,7 +62,8 @@ enum err yaml_begin(yaml_parser_t *parser, struct view in, struct yaml_problem *
 enum err yaml_explain(const yaml_parser_t *parser, struct view in, struct yaml_problem *ret_problem)
 {
 	const char *why = parser->problem ? parser->problem : "cannot be read";
-	const char *hint = strstr(why, "cannot start any token") ? " (indent with spaces, not tabs)" : "";
+	const char *hint =
+		strstr(why, "cannot start any token") ? " (indent with spaces, not tabs)" : "";
 	char context[CONTEXT_MAX] = "";
 
 	if (parser->error == YAML_MEMORY_ERROR) {

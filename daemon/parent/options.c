@@ -32,7 +32,8 @@ static const struct option known[] = {
 static enum err set_task(struct options *o, enum options_task task)
 {
 	if (o->task != OPTIONS_SERVE)
-		return err_new(ERR_INVALID, "only one of --check-config, --init, --version, --help");
+		return err_new(ERR_INVALID,
+			       "only one of --check-config, --init, --version, --help");
 	o->task = task;
 	return ERR_OK;
 }

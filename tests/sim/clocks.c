@@ -1,8 +1,8 @@
 /*
- * Clocks: what an agency's wall clock may do, one test each. Always: no crash, nothing lost, nothing
- * judged by time of arrival; nothing signed exactly while the rule of PROTOCOL-RULES says so
- * (watch.c holds that against every turn), said in `status`, refused as "try again later"; and once
- * the clock is right and the node started again, all goes on.
+ * Clocks: what an agency's wall clock may do, one test each. Always: no crash, nothing lost,
+ * nothing judged by time of arrival; nothing signed exactly while the rule of PROTOCOL-RULES says
+ * so (watch.c holds that against every turn), said in `status`, refused as "try again later"; and
+ * once the clock is right and the node started again, all goes on.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -62,8 +62,8 @@ static void route_fault(struct world *w, enum fault fault)
 static uint32_t draw_ops(struct world *w)
 {
 	static const uint32_t all = (1u << N_DISK_OPS) - 1;
-	const uint32_t port = 1u << PORT_SEND | 1u << PORT_CLOSE | 1u << PORT_DIAL |
-			      1u << PORT_REPLY;
+	const uint32_t port =
+		1u << PORT_SEND | 1u << PORT_CLOSE | 1u << PORT_DIAL | 1u << PORT_REPLY;
 
 	switch (world_random(w, 4)) {
 	case 0:
@@ -79,15 +79,16 @@ static uint32_t draw_ops(struct world *w)
 
 static void disk_fault_at(struct world *w, struct agency *a, bool is_crash, bool is_sticky)
 {
-	const uint32_t port = 1u << PORT_SEND | 1u << PORT_CLOSE | 1u << PORT_DIAL |
-			      1u << PORT_REPLY;
+	const uint32_t port =
+		1u << PORT_SEND | 1u << PORT_CLOSE | 1u << PORT_DIAL | 1u << PORT_REPLY;
 	struct disk_plan plan = {.ops = draw_ops(w), .at = 1, .sticky = is_sticky};
 
 	plan.at += world_random(w, world_random(w, 2) ? 4 : 60);
 	plan.fault = is_crash ? DISK_CRASH
 			      : (enum disk_fault)(DISK_EIO + world_random(w, N_DISK_FAULTS - 2));
 	if (!is_crash)
-		plan.ops = (plan.ops & ~port) ? plan.ops & ~port : 1u << DISK_READ | 1u << DISK_SIZE;
+		plan.ops =
+			(plan.ops & ~port) ? plan.ops & ~port : 1u << DISK_READ | 1u << DISK_SIZE;
 	trace_say(w, "fault: %s: %s at operation %llu of %#x%s", a->label,
 		  disk_fault_name(plan.fault), (unsigned long long)plan.at, plan.ops,
 		  is_sticky ? " and all after" : "");
@@ -215,9 +216,8 @@ static void set_right(struct agency *a)
 
 	a->clock.is_stuck = false;
 	a->clock.drift_ppm = 0;
-	a->clock.offset_us = a->seen->last_time_us > now
-				     ? (int64_t)(a->seen->last_time_us - now)
-				     : 0;
+	a->clock.offset_us =
+		a->seen->last_time_us > now ? (int64_t)(a->seen->last_time_us - now) : 0;
 	moved = agency_utc_us(a) > was ? agency_utc_us(a) - was : was - agency_utc_us(a);
 	if (a->node && (a->seen->must_hold || node_hold(a->node) || moved > SECOND_US))
 		world_stop(a, POWER_KEPT); /* the operator's remedy */

@@ -153,8 +153,8 @@ static void check_disclosed(struct run *r, struct agency *a, const struct reply_
 	content = l->reply[1]->referral_content->record;
 	MUST(&r->w, record_type_from_name(content->type, &type));
 	widen(a, in, row, &t);
-	MUST(&r->w, record_cut(type, view_of(content->record.data, content->record.len), &set) ==
-			    ERR_OK);
+	MUST(&r->w,
+	     record_cut(type, view_of(content->record.data, content->record.len), &set) == ERR_OK);
 	MUST(&r->w, set.n == content->n_disclosed && set.n >= row->n_disclosed);
 	for (size_t i = 0; i < set.n; i++)
 		MUST(&r->w, any_allows(type, set.slice[i].unit->path, &t));
@@ -172,11 +172,11 @@ static void check_complete(struct run *r, struct agency *from, const struct pb_r
 	enum record_type type;
 	size_t n_allowed = 0;
 
-	MUST(&r->w, content && content->record &&
-			    record_type_from_name(content->record->type, &type));
-	MUST(&r->w, record_cut(type,
-			       view_of(content->record->record.data, content->record->record.len),
-			       &set) == ERR_OK);
+	MUST(&r->w,
+	     content && content->record && record_type_from_name(content->record->type, &type));
+	MUST(&r->w,
+	     record_cut(type, view_of(content->record->record.data, content->record->record.len),
+			&set) == ERR_OK);
 	for (size_t i = 0; i < set.n; i++)
 		n_allowed += given_allows(type, set.slice[i].unit->path, (int)row->purpose, stage,
 					  content->terms->consent != NULL);
@@ -201,10 +201,9 @@ static void check_history(struct run *r, struct agency *from, struct agency *to,
 	struct digest leaf;
 
 	MUST(&r->w, digest_from_view(&leaf, view_of(id->data, id->len)));
-	MUST(&r->w, status_walk(inspect_node(from->node).store, &leaf, count_status, n_from) ==
-			    ERR_OK);
 	MUST(&r->w,
-	     status_walk(inspect_node(to->node).store, &leaf, count_status, n_to) == ERR_OK);
+	     status_walk(inspect_node(from->node).store, &leaf, count_status, n_from) == ERR_OK);
+	MUST(&r->w, status_walk(inspect_node(to->node).store, &leaf, count_status, n_to) == ERR_OK);
 	MUST(&r->w, n_from[0] == n_to[1] && n_from[1] == n_to[0]);
 }
 
@@ -277,9 +276,8 @@ static void check_records(struct run *r, struct agency *a)
 		bool found = !r->has_record[a->index][i];
 
 		for (size_t j = 0; j < l->n && !found; j++)
-			found = l->reply[j]->record &&
-				memcmp(l->reply[j]->record->id.data, r->record_id[a->index][i],
-				       16) == 0;
+			found = l->reply[j]->record && memcmp(l->reply[j]->record->id.data,
+							      r->record_id[a->index][i], 16) == 0;
 		MUST(&r->w, found);
 	}
 	reply_list_free(l);

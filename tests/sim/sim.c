@@ -1,7 +1,8 @@
 /*
- * sim [--seeds N] [--seed FIRST] [--twice] [--conf DIR] [--verbose]: worlds of 2 to 7 nodes with all
- * faults of faults.c, held against the invariants of watch.h on every step and of rest.c when they
- * have come to rest. A failing seed ends the program with its last events and how to replay it.
+ * sim [--seeds N] [--seed FIRST] [--twice] [--conf DIR] [--verbose]: worlds of 2 to 7 nodes with
+ * all faults of faults.c, held against the invariants of watch.h on every step and of rest.c when
+ * they have come to rest. A failing seed ends the program with its last events and how to replay
+ * it.
  * --twice runs each seed a second time and compares the hash of all events. tests/sim/run drives
  * many of these.
  */
@@ -69,9 +70,12 @@ static int run(uint64_t first, uint64_t n, bool twice, bool print_each)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-		{"conf", required_argument, NULL, 'c'},	 {"twice", no_argument, NULL, 't'},
-		{"verbose", no_argument, NULL, 'v'},	 {"hashes", no_argument, NULL, 'h'},
+		{"seeds", required_argument, NULL, 'n'},
+		{"seed", required_argument, NULL, 's'},
+		{"conf", required_argument, NULL, 'c'},
+		{"twice", no_argument, NULL, 't'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"hashes", no_argument, NULL, 'h'},
 		{0},
 	};
 	const char *conf = getenv("AMPARO_CONF");

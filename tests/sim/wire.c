@@ -57,8 +57,7 @@ static void check_receipt(struct agency *a, struct agency *to, uint64_t k, struc
 	MUST(w, message_decode(&pb_receipt_desc, body, MESSAGE_STRICT, &r) == ERR_OK);
 	MUST(w, strcmp(r->origin, to->seen->origin) == 0);
 	MUST(w, r->size <= to->seen->n &&
-			view_eq(message_bytes(1, r->root),
-				view_digest(&to->seen->root[r->size])));
+			view_eq(message_bytes(1, r->root), view_digest(&to->seen->root[r->size])));
 	MUST(w, r->from_k >= 1 && r->from_k <= r->to_k && r->to_k <= chain->n);
 	MUST(w, view_eq(message_bytes(1, r->head), view_digest(&chain->head[r->to_k])));
 	MUST(w, r->to_k <= p->received_k); /* it says of nothing that it is held which is not */

@@ -8,13 +8,12 @@
  *   event queue (time, order) -> deliver bytes | wake a node | connect | a link's time-out
  *   a node's port: send -> its link -> bytes with delay -> the other node's link -> node_frame
  *
- *   world.c     time, randomness, the queue       network.c   connections, routes, what befalls them
- *   agency.c    an agency: port, start, stop      client.c    its local clients
- *   trace.c     what happened, in words and as a hash
- *   watch.c     invariants on every step          wire.c      and on everything that leaves
- *   rest.c      what must hold when all is quiet
- *   given.c     records and agreement             scenario.c  what agencies do, faults.c what befalls
- *   vfs.c       a disk that loses power           inspect.c   a look into a node
+ *   world.c     time, randomness, the queue       network.c   connections, routes, what befalls
+ * them agency.c    an agency: port, start, stop      client.c    its local clients trace.c     what
+ * happened, in words and as a hash watch.c     invariants on every step          wire.c      and on
+ * everything that leaves rest.c      what must hold when all is quiet given.c     records and
+ * agreement             scenario.c  what agencies do, faults.c what befalls vfs.c       a disk that
+ * loses power           inspect.c   a look into a node
  *
  * Who wants one whole world without a scenario (exhaustive fault points, clocks): world_init(),
  * world_run(), world_ask(), world_start(), world_stop(), the disk of each agency, world_fini().
@@ -38,7 +37,7 @@
 #define WORLD_CLIENTS_MAX 4
 #define WORLD_DEPTH_MAX 16
 #define WORLD_START_US UINT64_C(1780300800000000) /* 2026-06-01T08:00:00Z */
-#define WORLD_RESERVE_BYTES (UINT64_C(1) << 20) /* of a node, as in its configuration */
+#define WORLD_RESERVE_BYTES (UINT64_C(1) << 20)	  /* of a node, as in its configuration */
 #define WORLD_TRACE_LINES 40
 #define WORLD_TRACE_TEXT 200
 #define SECOND_US UINT64_C(1000000)
@@ -53,7 +52,7 @@ struct knobs {
 	uint32_t delay_min_us, delay_max_us; /**< of each chunk of bytes */
 	uint32_t chunk_max;		     /**< bytes that travel at once, at most */
 	uint32_t reset_per_million;	     /**< chunks on which the connection breaks */
-	uint32_t turn_wait_us;		     /**< from an input to the turn that takes it, at most */
+	uint32_t turn_wait_us; /**< from an input to the turn that takes it, at most */
 };
 
 /** The way from one agency to another: one direction of it. */
@@ -113,8 +112,8 @@ struct agency {
 	struct seen *seen; /**< what is known to be committed; watch.h */
 	bool has_power;	   /**< it goes down as power says; else as the seed says */
 	enum disk_power power;
-	bool may_fail;	/**< its memory is taken: calls of its node may fail */
-	bool is_doomed; /**< one did: its process ends with its next turn */
+	bool may_fail;	   /**< its memory is taken: calls of its node may fail */
+	bool is_doomed;	   /**< one did: its process ends with its next turn */
 	uint64_t room_end; /**< bytes that its disk holds at most; 0: no limit */
 	bool is_damaged;   /**< a bit was flipped: it may refuse, never lie */
 };
