@@ -546,7 +546,7 @@ static void dates_lie_ahead(void **state)
 	r.has_expires_us = 1;
 	r.expires_us = TIME_US + 1;
 	assert_null(referral_terms_problem(&r, TIME_US));
-	assert_non_null(strstr(referral_terms_problem(&r, TIME_US + 1), "expired"));
+	assert_non_null(strstr(referral_terms_problem(&r, TIME_US + 1), "expires"));
 	assert_non_null(referral_terms_problem(&r, TIME_US + 2));
 	assert_null(referral_terms_problem(&r, 0)); /* not judged yet */
 	r.has_expires_us = 0;
