@@ -227,6 +227,7 @@ struct peer_test {
 	uint64_t caller, request;
 	struct peer *peer;
 	enum node_step passed; /* newest step that was found good; 0: none */
+	uint64_t session; /* whose Hello was good, and which has to answer a Ping; 0: none yet */
 	uint64_t deadline_ms;
 };
 

@@ -104,10 +104,12 @@ enum err peer_test_failed(struct node *n, struct peer *p, const char *format, ..
 enum err peer_test_session_closed(struct node *n, uint64_t session)
 {
 	const struct session *s = session_find(n, session);
+	const struct peer_test *t = s ? test_of(n, s->peer) : NULL;
 
-	if (!s || s->hello_seen)
+	if (!t || (s->hello_seen && t->session != session))
 		return ERR_OK;
-	return peer_test_failed(n, s->peer, "the connection ended before the peer said Hello");
+	return peer_test_failed(n, s->peer, "the connection ended before the peer %s",
+				s->hello_seen ? "took our Hello" : "said Hello");
 }
 
 /* --- what is seen of a connected peer --- */
@@ -171,9 +173,22 @@ static enum err row_agreement(struct node *n, struct peer *p, uint64_t caller, u
 enum err peer_test_connected(struct node *n, struct session *s)
 {
 	struct peer_test *t = test_of(n, s->peer);
-	enum err e;
+	struct pb_frame frame = PB_FRAME_INIT;
+	struct pb_ping ping = PB_PING_INIT;
 
 	if (!t)
+		return ERR_OK;
+	t->session = s->number;
+	frame.ping = &ping;
+	return output_message(n, OUTPUT_SEND, s->number, &frame);
+}
+
+enum err peer_test_answered(struct node *n, struct session *s)
+{
+	struct peer_test *t = test_of(n, s->peer);
+	enum err e;
+
+	if (!t || t->session != s->number)
 		return ERR_OK;
 	t->is_used = false;
 	e = row_certificates(n, s, t->caller, t->request);

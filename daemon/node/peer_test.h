@@ -17,8 +17,14 @@
 /** INPUT_STAGE: what the gate says. */
 enum err peer_test_stage(struct node *n, const struct input *in) WARN_UNUSED;
 
-/** A Hello was good and this is now the live session with the peer: seal, then agreement. */
+/**
+ * A Hello was good and this is now the live session with the peer. Whether the peer took ours shows
+ * when it answers a Ping: peer_test_answered().
+ */
 enum err peer_test_connected(struct node *n, struct session *s) WARN_UNUSED;
+
+/** The peer answered a Ping: seal, then agreement. */
+enum err peer_test_answered(struct node *n, struct session *s) WARN_UNUSED;
 
 /** A connection with the peer came to nothing: ends its test, if there is one. */
 enum err peer_test_failed(struct node *n, struct peer *p, const char *format, ...)

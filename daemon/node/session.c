@@ -182,7 +182,7 @@ static enum err take_ping(struct node *n, struct session *s, const struct pb_pin
 
 	if (m->has_reply && m->reply) {
 		s->peer->n_faults = 0;
-		return ERR_OK;
+		return peer_test_answered(n, s);
 	}
 	reply.has_reply = reply.reply = 1;
 	frame.ping = &reply;

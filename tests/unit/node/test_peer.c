@@ -304,6 +304,16 @@ static const char *last_text(struct given *g)
 	return "";
 }
 
+static void pong(struct given *g)
+{
+	struct pb_frame frame = PB_FRAME_INIT;
+	struct pb_ping ping = PB_PING_INIT;
+
+	ping.has_reply = ping.reply = 1;
+	frame.ping = &ping;
+	evil_frame(&g->e, &frame);
+}
+
 static void a_test_goes_step_by_step(void **state)
 {
 	struct given g = given_new();
@@ -318,6 +328,9 @@ static void a_test_goes_step_by_step(void **state)
 	stage(&g, NODE_STEP_TLS, true);
 	expect_rows(&g, "name+ route+ tls+ ", false);
 	evil_connect(&g.e, TLS_DIALLER);
+	/* whether it took our Hello is not known before it answers */
+	expect_rows(&g, "name+ route+ tls+ ", false);
+	pong(&g);
 	expect_rows(&g, "name+ route+ tls+ certificates+ seal+ agreement- ", true);
 	assert_non_null(strstr(last_text(&g), "amparo agreement list"));
 	/* what comes later is nobody's */
@@ -394,9 +407,16 @@ static void without_hello_the_seal_fails(void **state)
 	evil_open(&g.e, TLS_DIALLER);
 	evil_bytes(&g.e, view_str("garbage"));
 	expect_rows(&g, "seal- ", true);
+	/* or the other side just goes */
+	ask_test(&g);
+	evil_connect(&g.e, TLS_DIALLER);
+	evil_close(&g.e);
+	expect_rows(&g, "seal- ", true);
+	assert_non_null(strstr(last_text(&g), "took our Hello"));
 	given_free(&g);
 }
 
+/* Our own Hello may be what is wrong: then theirs was good, and a Bye follows. */
 static void a_bye_is_told_in_words(void **state)
 {
 	struct given g = given_new();
@@ -405,7 +425,8 @@ static void a_bye_is_told_in_words(void **state)
 
 	(void)state;
 	ask_test(&g);
-	evil_open(&g.e, TLS_DIALLER);
+	evil_connect(&g.e, TLS_DIALLER);
+	expect_rows(&g, "", false);
 	bye.has_code = 1;
 	bye.code = PB(BYE_CODE, STOPPED);
 	frame.bye = &bye;
