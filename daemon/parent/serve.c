@@ -66,7 +66,8 @@ static void kill_children(struct parent *p)
 static void fail(struct parent *p, int exit_code)
 {
 	kill_children(p);
-	if (p->exit_code == EX_OK)
+	/* a gate that lost its vault may be seen first: what must not be tried again says more */
+	if (p->exit_code == EX_OK || exit_code == EX_CONFIG)
 		p->exit_code = exit_code;
 	loop_stop(p->loop);
 }
