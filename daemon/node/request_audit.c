@@ -71,9 +71,11 @@ enum err request_audit_list(struct asking *a)
 	const struct pb_audit_list *ask = a->m->audit_list;
 	struct audit_walk w = {.a = a,
 			       .left = ask->has_limit && ask->limit ? ask->limit : UINT64_MAX};
-	enum err e =
-		entry_walk(a->n->store, ask->has_from_index ? ask->from_index : 0, send_entry, &w);
+	const uint64_t from = ask->has_from_index ? ask->from_index : 0;
+	enum err e = ERR_OK;
 
+	if (from < a->n->tree.size)
+		e = entry_walk(a->n->store, from, send_entry, &w);
 	if (e && e != ERR_FULL)
 		return err_trace(e);
 	return reply_end(a->n, a->caller->id, a->id);
