@@ -31,47 +31,72 @@ static const char *const small_order_y[] = {
 	"7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7",
 };
 
+/* NULL: out of memory, as after each call here. */
 static BIGNUM *bn_from_hex(BN_CTX *ctx, const char *hex)
 {
 	BIGNUM *bn = BN_CTX_get(ctx);
 
-	ASSERT(bn && BN_hex2bn(&bn, hex));
-	return bn;
+	return bn && BN_hex2bn(&bn, hex) ? bn : NULL;
 }
 
-/* Is (y^2 - 1) / (d y^2 + 1) a square? Equally: is their product one. */
-static bool y_is_on_curve(BN_CTX *ctx, const BIGNUM *y, const BIGNUM *p)
+/*
+ * Is (y^2 - 1) / (d y^2 + 1) a square? Equally: is their product one.
+ *
+ * @return 1 or 0; below: out of memory
+ */
+static int y_is_on_curve(BN_CTX *ctx, const BIGNUM *y, const BIGNUM *p)
 {
 	BIGNUM *d = bn_from_hex(ctx, curve_d);
 	BIGNUM *u = BN_CTX_get(ctx);
 	BIGNUM *v = BN_CTX_get(ctx);
+	int symbol;
 
-	ASSERT(u && v && BN_mod_sqr(u, y, p, ctx) && BN_mod_mul(v, d, u, p, ctx));
-	ASSERT(BN_sub_word(u, 1) && BN_add_word(v, 1) && BN_mod_mul(u, u, v, p, ctx));
-	return BN_kronecker(u, p, ctx) == 1;
+	if (!d || !u || !v || !BN_mod_sqr(u, y, p, ctx) || !BN_mod_mul(v, d, u, p, ctx) ||
+	    !BN_sub_word(u, 1) || !BN_add_word(v, 1) || !BN_mod_mul(u, u, v, p, ctx))
+		return -1;
+	symbol = BN_kronecker(u, p, ctx);
+	return symbol < -1 ? -1 : symbol == 1;
+}
+
+static int y_is_of_small_order(BN_CTX *ctx, const BIGNUM *y)
+{
+	for (size_t i = 0; i < ARRAY_LEN(small_order_y); i++) {
+		const BIGNUM *small = bn_from_hex(ctx, small_order_y[i]);
+
+		if (!small)
+			return -1;
+		if (BN_cmp(y, small) == 0)
+			return 1;
+	}
+	return 0;
 }
 
 /*
  * OpenSSL takes any 32 bytes. A key of small order would verify one signature for many messages,
  * so that its owner could deny what it signed; a signature is evidence here.
+ *
+ * @return 1 or 0; below: out of memory
  */
-static bool point_is_safe(const uint8_t raw[ED25519_PUBLIC_BYTES])
+static int point_is_safe(const uint8_t raw[ED25519_PUBLIC_BYTES])
 {
 	CLEANUP(BN_CTX_freep) BN_CTX *ctx = BN_CTX_new();
 	uint8_t bytes[ED25519_PUBLIC_BYTES];
-	bool safe;
 	BIGNUM *p, *y;
+	int is_small, safe = -1;
 
-	ASSERT(ctx);
+	if (!ctx)
+		return -1;
 	BN_CTX_start(ctx);
 	p = bn_from_hex(ctx, field_prime);
 	memcpy(bytes, raw, sizeof(bytes));
 	bytes[31] &= 0x7f; /* the sign of x */
 	y = BN_CTX_get(ctx);
-	ASSERT(y && BN_lebin2bn(bytes, sizeof(bytes), y));
-	safe = BN_cmp(y, p) < 0 && y_is_on_curve(ctx, y, p);
-	for (size_t i = 0; safe && i < ARRAY_LEN(small_order_y); i++)
-		safe = BN_cmp(y, bn_from_hex(ctx, small_order_y[i])) != 0;
+	if (p && y && BN_lebin2bn(bytes, sizeof(bytes), y)) {
+		safe = BN_cmp(y, p) < 0 ? y_is_on_curve(ctx, y, p) : 0;
+		is_small = y_is_of_small_order(ctx, y);
+		if (safe > 0)
+			safe = is_small < 0 ? -1 : !is_small;
+	}
 	BN_CTX_end(ctx);
 	return safe;
 }
@@ -79,10 +104,14 @@ static bool point_is_safe(const uint8_t raw[ED25519_PUBLIC_BYTES])
 enum err verify_key_new(struct view raw, struct verify_key **ret)
 {
 	CLEANUP(verify_key_freep) struct verify_key *k = NULL;
+	int safe;
 
 	if (raw.n != ED25519_PUBLIC_BYTES)
 		return err_new(ERR_FORMAT, "an Ed25519 key has 32 bytes, not %zu", raw.n);
-	if (!point_is_safe(raw.p))
+	safe = point_is_safe(raw.p);
+	if (safe < 0)
+		return err_openssl(ERR_NOMEM, "checking a key");
+	if (!safe)
 		return err_new(ERR_FORMAT, "not a usable Ed25519 key");
 	k = calloc(1, sizeof(*k));
 	if (!k)
