@@ -1,0 +1,68 @@
+#include "program.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "crypto/digest.h"
+#include "given.h"
+
+struct agency *program_agency(const struct explore *x, const struct story *s)
+{
+	return &s->w->agency[x->agency];
+}
+
+/* What the invariants of the simulation read is no operation of the node. */
+bool program_has_points(const struct explore *x, const struct story *s)
+{
+	return !s->is_over && s->w->inside == program_agency(x, s);
+}
+
+void program_hurt(const struct explore *x, struct story *s, const char *what)
+{
+	s->is_hurt = true;
+	if (x->o.verbose)
+		fprintf(stderr, "%s: %s\n", x->name, what);
+}
+
+static void explore_one(struct explore *x, const struct program *p, int agency)
+{
+	struct story *s = story_new(x->o.seed);
+
+	s->is_short = !x->o.is_long;
+	explore_agency(x, agency);
+	p->begin(x, s);
+	story_tell(s);
+	story_free(s);
+	if (x->is_child) {
+		given_free();
+		crypto_fini();
+	}
+	explore_told(x);
+}
+
+static void to_stderr(void *ctx, enum log_level level, const char *line)
+{
+	const struct explore_options *o = ctx;
+
+	(void)level;
+	if (o->verbose)
+		fprintf(stderr, "log: %s\n", line);
+}
+
+int program_main(int argc, char **argv, const struct program *p)
+{
+	struct explore_options o = explore_options(argc, argv, p->stride);
+	struct explore x;
+
+	log_set_sink(to_stderr, &o);
+	if (crypto_init())
+		return 2;
+	given_load(o.conf);
+	explore_init(&x, p->name, &o);
+	for (int i = 0; i < STORY_AGENCIES; i++)
+		if (o.agency < 0 || o.agency == i)
+			explore_one(&x, p, i);
+	given_free();
+	crypto_fini();
+	return explore_end(&x);
+}

@@ -1,0 +1,30 @@
+/**
+ * @file
+ * What the programs of this folder share: an agency after the other, its story, its points.
+ */
+#ifndef TESTS_FAULTS_PROGRAM_H
+#define TESTS_FAULTS_PROGRAM_H
+
+#include "explore.h"
+#include "story.h"
+
+struct program {
+	const char *name;
+	uint64_t stride; /**< of the ordinary run */
+	/** A story is about to be told: set the hooks by which its points are met. */
+	void (*begin)(struct explore *x, struct story *s);
+};
+
+/** From the command line to the exit code. */
+int program_main(int argc, char **argv, const struct program *p);
+
+/** The agency whose points are explored. */
+struct agency *program_agency(const struct explore *x, const struct story *s);
+
+/** Is it the one whose code runs, in a part of the story that has points? */
+bool program_has_points(const struct explore *x, const struct story *s);
+
+/** This process has its fault; say so with --verbose. */
+void program_hurt(const struct explore *x, struct story *s, const char *what);
+
+#endif
