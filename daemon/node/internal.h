@@ -277,6 +277,7 @@ struct node {
 	struct node_limits limits;
 	enum room room;
 	uint64_t free_bytes;  /* at the beginning of this turn */
+	uint64_t looked_ms;   /* then */
 	uint64_t alarm_at_ms; /* when deadlines of referrals are looked at next */
 	uint64_t alarmed_us;  /* those up to here were */
 };

@@ -47,6 +47,7 @@ void limits_look(struct node *n)
 {
 	const enum room was = n->room;
 
+	n->looked_ms = n->port.mono_ms(n->port.ctx);
 	n->free_bytes = n->port.free_bytes ? n->port.free_bytes(n->port.ctx) : UINT64_MAX;
 	n->room = room_of(n);
 	if (n->room == was)

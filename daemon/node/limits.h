@@ -10,7 +10,8 @@
 
 #include "node/internal.h"
 
-#define ROOM_RETRY_S 30 /**< when a peer comes back to a full disk */
+#define ROOM_RETRY_S 30	  /**< when a peer comes back to a full disk */
+#define ROOM_LOOK_MS 5000 /**< while it is full it is looked at again, without input */
 
 /** The usual where nothing is said. */
 struct node_limits limits_or_usual(const struct node_limits *l);

@@ -354,6 +354,8 @@ uint64_t node_deadline_ms(const struct node *n)
 		deadline = at;
 	if (n->alarm_at_ms < deadline)
 		deadline = n->alarm_at_ms;
+	if (n->room != ROOM_ENOUGH && n->looked_ms + ROOM_LOOK_MS < deadline)
+		deadline = n->looked_ms + ROOM_LOOK_MS;
 
 	for (const struct session *s = n->session; s; s = s->next) {
 		if (s->closing)

@@ -260,7 +260,10 @@ static void space_ends_the_waiting_at_once(void **state)
 	assert_int_equal(g.e.bye, PB(BYE_CODE, BUSY));
 	evil_close(&g.e);
 	assert_int_equal(g.h->n_dials[SK], 0);
+	/* it looks by itself */
+	assert_true(node_deadline_ms(g.h->node) <= g.f->mono_ms + ROOM_LOOK_MS);
 	g.h->free_bytes = 0;
+	fixture_pass(g.f, ROOM_LOOK_MS);
 	host_turn(g.h);
 	assert_int_equal(g.h->n_dials[SK], 1);
 	given_free(&g);
