@@ -15,8 +15,9 @@
 #include "parent/resolve.h"
 #include "process/channel.h"
 
-#define START_MS 120000u /* a large ledger's newest part is verified in it */
-#define STOP_MS 10000u	 /* then the children are killed */
+#define START_MS 120000u   /* a large ledger's newest part is verified in it */
+#define LAST_WORDS_MS 500u /* for a child that lost the other to end by itself, with its code */
+#define STOP_MS 10000u	   /* then the children are killed */
 
 enum parent_state {
 	PARENT_STARTING,
@@ -51,6 +52,7 @@ struct parent {
 	struct loop_timer *timer; /* of the state */
 	struct resolver *resolver;
 	int exit_code;
+	bool is_ending; /* one child ended for cause, the other has LAST_WORDS_MS */
 };
 
 /* --- the end ----------------------------------------------------------------------------- */
@@ -66,8 +68,7 @@ static void kill_children(struct parent *p)
 static void fail(struct parent *p, int exit_code)
 {
 	kill_children(p);
-	/* a gate that lost its vault may be seen first: what must not be tried again says more */
-	if (p->exit_code == EX_OK || exit_code == EX_CONFIG)
+	if (p->exit_code == EX_OK)
 		p->exit_code = exit_code;
 	loop_stop(p->loop);
 }
@@ -98,6 +99,10 @@ static void on_timeout(void *arg)
 {
 	struct parent *p = arg;
 
+	if (p->is_ending) {
+		fail(p, p->exit_code);
+		return;
+	}
 	log_line(LOG_ERR, "%s takes too long, the children are ended",
 		 p->state == PARENT_STARTING ? "the start" : "the stop");
 	fail(p, EX_SOFTWARE);
@@ -138,6 +143,19 @@ static void log_end(const struct child *c, int status, enum log_level level)
 		log_line(level, "the %s ended code=%d", c->name, WEXITSTATUS(status));
 }
 
+/* A child that lost the other ends by itself, and may be seen to end first: the other's own code
+ * counts, so it has a moment before both are killed. */
+static void end_both(struct parent *p, int exit_code)
+{
+	const bool is_alone = !p->child[GATE].pid && !p->child[VAULT].pid;
+
+	if (p->exit_code == EX_OK || exit_code == EX_CONFIG)
+		p->exit_code = exit_code;
+	if (is_alone || p->is_ending || loop_timer_set(p->timer, loop_mono_ms() + LAST_WORDS_MS))
+		fail(p, p->exit_code);
+	p->is_ending = true;
+}
+
 static void ended(struct parent *p, struct child *c, int status)
 {
 	const bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
@@ -146,7 +164,7 @@ static void ended(struct parent *p, struct child *c, int status)
 	c->pid = 0;
 	if (p->state != PARENT_STOPPING || !is_good) {
 		log_end(c, status, LOG_ERR);
-		fail(p, is_config && p->state == PARENT_STARTING ? EX_CONFIG : 1);
+		end_both(p, is_config && p->state == PARENT_STARTING ? EX_CONFIG : 1);
 		return;
 	}
 	log_end(c, status, LOG_DEBUG);
