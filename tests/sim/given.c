@@ -68,6 +68,7 @@ static struct {
 	struct {
 		uint8_t p[MARKER_MAX];
 		size_t n;
+		size_t text_at; /* where its text begins, behind tag and length; n: it has none */
 		bool is_withheld;
 	} marker[MARKERS_MAX];
 	size_t n_marker;
@@ -122,6 +123,20 @@ static void read_file(const char *folder, const char *name, struct buf *out)
 	fclose(f);
 }
 
+#define TEXT_MIN 8
+
+/* Behind the last byte that is no text, a tag, and the length after it. */
+static size_t text_at(const uint8_t *p, size_t n)
+{
+	size_t at = n;
+
+	while (at && p[at - 1] >= 0x20)
+		at--;
+	if (at && at < n)
+		at++;
+	return n - at >= TEXT_MIN ? at : n;
+}
+
 /* The end of a slice is its value. */
 static void add_markers(const struct given_record *r)
 {
@@ -139,6 +154,7 @@ static void add_markers(const struct given_record *r)
 			continue;
 		memcpy(given.marker[given.n_marker].p, s->bytes.p + s->bytes.n - n, n);
 		given.marker[given.n_marker].n = n;
+		given.marker[given.n_marker].text_at = text_at(given.marker[given.n_marker].p, n);
 		given.marker[given.n_marker++].is_withheld =
 			!is_ever_allowed(r->type, s->unit->path);
 	}
@@ -183,21 +199,23 @@ struct view given_agreement(void)
 	return buf_view(&given.agreement);
 }
 
-static bool holds(struct view bytes, bool withheld_only)
+bool given_is_withheld_in(struct view bytes)
 {
 	for (size_t i = 0; i < given.n_marker; i++)
-		if ((!withheld_only || given.marker[i].is_withheld) &&
+		if (given.marker[i].is_withheld &&
 		    memmem(bytes.p, bytes.n, given.marker[i].p, given.marker[i].n))
 			return true;
 	return false;
 }
 
-bool given_is_withheld_in(struct view bytes)
+bool given_is_personal_in(struct view text)
 {
-	return holds(bytes, true);
-}
+	for (size_t i = 0; i < given.n_marker; i++) {
+		const size_t at = given.marker[i].text_at;
 
-bool given_is_personal_in(struct view bytes)
-{
-	return holds(bytes, false);
+		if (at < given.marker[i].n &&
+		    memmem(text.p, text.n, given.marker[i].p + at, given.marker[i].n - at))
+			return true;
+	}
+	return false;
 }

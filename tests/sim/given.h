@@ -36,7 +36,7 @@ bool given_allows(enum record_type type, const char *path, int purpose, int stag
 /** Do these bytes hold a value that no rule ever lets out? */
 bool given_is_withheld_in(struct view bytes);
 
-/** Do they hold any value of a record: for log lines? */
-bool given_is_personal_in(struct view bytes);
+/** Does a line hold a text of a record? */
+bool given_is_personal_in(struct view text);
 
 #endif

@@ -14,15 +14,15 @@
 
 /** Faults of a run; a bit each says whether it has them. */
 enum fault {
-	FAULT_CUT,	  /**< what connects two is cut */
-	FAULT_NO_DIAL,	  /**< dials fail, one way */
-	FAULT_STALL,	  /**< bytes stall, one way */
-	FAULT_PARTITION,  /**< two halves, silent to each other */
-	FAULT_SLOW,	  /**< bytes trickle, one way */
-	FAULT_CRASH,	  /**< at the n-th operation from now */
-	FAULT_POWER,	  /**< power loss between turns */
-	FAULT_STOP,	  /**< clean stop */
-	FAULT_DISK_ERROR, /**< one operation fails */
+	FAULT_CUT,	   /**< what connects two is cut */
+	FAULT_NO_DIAL,	   /**< dials fail, one way */
+	FAULT_STALL,	   /**< bytes stall, one way */
+	FAULT_PARTITION,   /**< two halves, silent to each other */
+	FAULT_SLOW,	   /**< bytes trickle, one way */
+	FAULT_CRASH,	   /**< at the n-th operation from now */
+	FAULT_POWER,	   /**< power loss between turns */
+	FAULT_STOP,	   /**< clean stop */
+	FAULT_DISK_ERROR,  /**< one operation fails */
 	FAULT_DISK_BROKEN, /**< and all after it */
 	FAULT_DISK_FULL,
 	FAULT_PAUSE,

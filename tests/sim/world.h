@@ -8,12 +8,17 @@
  *   event queue (time, order) -> deliver bytes | wake a node | connect | a link's time-out
  *   a node's port: send -> its link -> bytes with delay -> the other node's link -> node_frame
  *
- *   world.c     time, randomness, the queue       network.c   connections, routes, what befalls
- * them agency.c    an agency: port, start, stop      client.c    its local clients trace.c     what
- * happened, in words and as a hash watch.c     invariants on every step          wire.c      and on
- * everything that leaves rest.c      what must hold when all is quiet given.c     records and
- * agreement             scenario.c  what agencies do, faults.c what befalls vfs.c       a disk that
- * loses power           inspect.c   a look into a node
+ *   world.c     time, randomness, the queue of events
+ *   agency.c    an agency: its node's port, how its process starts and ends; clock.c its clocks
+ *   network.c   connections, routes, what befalls them
+ *   client.c    the local clients of an agency
+ *   trace.c     what happened, in words and as a hash
+ *   vfs.c       a disk that fails and loses power
+ *   inspect.c   a look into a node
+ *   watch.c     invariants on every step; wire.c those on everything that leaves
+ *   rest.c      what must hold when all is quiet
+ *   given.c     records and agreement
+ *   scenario.c  what agencies do; faults.c what befalls them; seed.c one seed from end to end
  *
  * Who wants one whole world without a scenario (exhaustive fault points, clocks): world_init(),
  * world_run(), world_ask(), world_start(), world_stop(), the disk of each agency, world_fini().
