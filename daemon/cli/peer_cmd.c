@@ -60,12 +60,11 @@ int run_peer_list(struct cli *cli)
 /* A list inside the row of a card as a table under it; nothing when it is empty. */
 static int print_list(struct cli *cli, const json_t *list, const struct rows_kind *kind)
 {
-	CLEANUP(rows_fini) struct rows rows;
+	CLEANUP(rows_fini) struct rows rows = {.form = ROWS_TABLE};
 	int code = EX_OK;
 
 	if (json_array_size(list) == 0)
 		return EX_OK;
-	rows_init(&rows, ROWS_TABLE);
 	(void)fputc('\n', cli->out);
 	for (size_t i = 0; !code && i < json_array_size(list); i++)
 		code = rows_add_json(cli, &rows, kind, json_array_get(list, i));
