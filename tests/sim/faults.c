@@ -121,9 +121,9 @@ static void clock_move(struct world *w, struct agency *a, uint64_t from_us, uint
 static void clock_fault(struct world *w, struct agency *a, enum fault fault)
 {
 	if (fault == FAULT_CLOCK_STEP) {
-		clock_move(w, a, 1000, WATCH_CLOCK_SLACK_US / 2);
+		clock_move(w, a, 1000, WATCH_CLOCK_SLACK_US);
 	} else if (fault == FAULT_CLOCK_JUMP) {
-		clock_move(w, a, WATCH_CLOCK_SLACK_US / 2,
+		clock_move(w, a, WATCH_CLOCK_SLACK_US,
 			   world_random(w, 2) ? HOUR_US_SIM : 2 * DAY_US_SIM);
 	} else if (fault == FAULT_CLOCK_STUCK) {
 		a->clock.stuck_utc_us = agency_utc_us(a);

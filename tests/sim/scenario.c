@@ -350,7 +350,8 @@ void scenario_decide_all(struct run *r)
 	struct world *w = &r->w;
 
 	for (size_t i = 0; i < w->n_agency; i++)
-		while (any_awaits(&w->agency[i])) {
+		for (unsigned n = 0; any_awaits(&w->agency[i]); n++) {
+			MUST(w, n < RUN_DECISIONS_MAX);
 			list(idle_client(&w->agency[i]));
 			rest_wait(r);
 		}
