@@ -26,8 +26,9 @@ void clock_check(struct node *n)
 	const uint64_t jump = wall > expected ? wall - expected : expected - wall;
 
 	if (!n->hold && !first && jump > CLOCK_SLACK_US) {
-		n->hold = "the clock moved by more than 5 minutes against the monotonic one: set it "
-			  "right, then restart amparod";
+		n->hold =
+			"the clock moved by more than 5 minutes against the monotonic one: set it "
+			"right, then restart amparod";
 		log_line(LOG_ERR,
 			 "nothing is signed: the wall clock moved against the monotonic one "
 			 "moved_s=%llu",
