@@ -498,6 +498,41 @@ def test_peers_with_fingerprints_to_compare(node):
     assert rows[0]["last_contact"] == "2026-11-22T14:03:00.000001Z" and rows[1]["name"] == "jugendamt"
 
 
+DETAIL = {"id": "spiffe://sk.example/centre", "name": "centre", "state": "waiting", "n_offered": 9,
+          "n_waiting": 2, "oldest_waiting_us": TIME_US, "clock_skew_s": -7, "last_error": "refused",
+          "refusals": [{"name": "peer", "status": 1, "reason": 3, "n": 4}],
+          "agreements": [{"id": "cd" * 32, "name": "Demo", "valid_until": "2031-12-31"}]}
+
+
+def test_a_peer_is_shown_with_what_hangs_on_it(node):
+    out, _, (request,) = node.run("peer", "show", "sk.example/centre", answers=[[{"peer_detail": DETAIL}]])
+    assert request.peer_show.peer == "spiffe://sk.example/centre"
+    card, agreements, refusals = out.split("\n\n")
+    assert re.search(r"^waiting: +2$", card, re.M) and re.search(r"^its clock, s: +-7$", card, re.M)
+    assert agreements.splitlines()[1].split() == ["Demo", "cd" * 6, "-", "2031-12-31"]
+    assert refusals.splitlines()[1].split()[:2] == ["peer", "refused"]
+    assert refusals.splitlines()[1].split()[-1] == "4"
+    row, = node.rows("peer", "show", "centre", answers=[[{"peer_detail": DETAIL}]])
+    assert row["oldest_waiting"] == "2026-11-22T14:03:00.000001Z" and row["clock_skew_s"] == -7
+    assert row["refusals"][0]["n"] == 4 and row["agreements"][0]["name"] == "Demo"
+    # What is not there takes no room.
+    out = node.run("peer", "show", "centre", answers=[[{"peer_detail": {"id": "spiffe://x.example/y"}}]])[0]
+    assert out == "peer: x.example/y\n".replace("peer: ", "peer:" + " " * (out.index("x") - 5))
+
+
+def test_a_test_is_told_as_it_goes(node):
+    steps = [{"peer_test": {"name": "name", "ok": True, "text": "192.0.2.1:8443"}},
+             {"peer_test": {"name": "route", "ok": False, "text": "refused: check"}}, END]
+    out = node.run("peer", "test", "centre", answers=[steps], code=69)[0]
+    assert out == "ok      name          192.0.2.1:8443\nFAILED  route         refused: check\n"
+    assert node.run("peer", "test", "centre", answers=[[*steps[:1], END]])[0].count("\n") == 1
+    node.run("peer", "test", "centre", answers=[[END]], code=76)
+    # What does not say that it is good is not.
+    node.run("peer", "test", "centre", answers=[[{"peer_test": {"name": "tls"}}, END]], code=69)
+    out = node.run("peer", "test", "centre", "--json", answers=[steps], code=69)[0]
+    assert [json.loads(line)["name"] for line in out.splitlines()] == ["name", "route"]
+
+
 def test_agreements_are_adopted_as_they_are(node, tmp_path):
     path = ROOT / "conf" / "agreements" / "demo.yaml"
     row = {"agreement": {"id": "cd" * 32, "name": "Demo", "peer": "spiffe://sk.example/centre",

@@ -110,6 +110,17 @@ static void counts_are_no_times(void **state)
 	expect(&row, "{\"started\":\"1970-01-01T00:00:00.000000Z\",\"n_awaits_us\":3}");
 }
 
+/* The one number that may be below 0. */
+static void a_clock_that_is_behind(void **state)
+{
+	struct pb_peer_detail row = PB_PEER_DETAIL_INIT;
+	(void)state;
+
+	row.has_clock_skew_s = true;
+	row.clock_skew_s = -90;
+	expect(&row, "{\"refusals\":[],\"clock_skew_s\":-90,\"agreements\":[]}");
+}
+
 static void text_that_is_no_text(void **state)
 {
 	struct pb_record_row row = PB_RECORD_ROW_INIT;
@@ -136,9 +147,13 @@ static void looking_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_kind_of_value),	cmocka_unit_test(lists_are_always_there),
-		cmocka_unit_test(every_row_of_the_api), cmocka_unit_test(text_that_is_no_text),
-		cmocka_unit_test(looking_up),		cmocka_unit_test(counts_are_no_times),
+		cmocka_unit_test(every_kind_of_value),
+		cmocka_unit_test(lists_are_always_there),
+		cmocka_unit_test(every_row_of_the_api),
+		cmocka_unit_test(text_that_is_no_text),
+		cmocka_unit_test(looking_up),
+		cmocka_unit_test(counts_are_no_times),
+		cmocka_unit_test(a_clock_that_is_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
