@@ -410,6 +410,32 @@ static void padded_notes_do_not_make_our_hello_long(void **state)
 	given_free(&g);
 }
 
+/* Of notes that are many or long, as many are told as there is room for. */
+static void what_is_told_of_others_has_its_room(void **state)
+{
+	struct given g = given_new();
+	struct evil at;
+	struct host *h = g.e.victim;
+
+	(void)state;
+	connected_and_agreed(&g);
+	evil_init(&at, g.f, AT);
+	for (int i = 0; i < 2; i++) {
+		size_t n_seen = 99;
+
+		evil_open(&at, TLS_LISTENER);
+		for (size_t j = 0; j < h->n_sent; j++)
+			if (h->sent[j].frame->hello)
+				n_seen = h->sent[j].frame->hello->n_seen;
+		assert_int_equal(n_seen, i == 0);
+		evil_close(&at);
+		while (sk(&g)->held_note.n <= HELLO_SEEN_BYTES_MAX)
+			assert_int_equal(buf_put_str(&sk(&g)->held_note, "padding"), ERR_OK);
+	}
+	evil_fini(&at);
+	given_free(&g);
+}
+
 /* --- dialling --- */
 
 static void dials_with_back_off(void **state)
@@ -479,6 +505,7 @@ int main(void)
 		cmocka_unit_test(stopped_while_a_session_waits),
 		cmocka_unit_test(our_own_rollback_is_told_by_a_peer),
 		cmocka_unit_test(padded_notes_do_not_make_our_hello_long),
+		cmocka_unit_test(what_is_told_of_others_has_its_room),
 		cmocka_unit_test(dials_with_back_off),
 		cmocka_unit_test(does_not_dial_who_is_there),
 	};
