@@ -187,6 +187,19 @@ static void sent(struct run *r, struct client *c, const struct reply_list *l)
 	r->n_sent[from][c->peer]++;
 }
 
+/* The decision stands in the database that answered. */
+static bool is_kept(const struct client *c, int state)
+{
+	struct referral_row row;
+	struct digest leaf;
+	enum err e;
+
+	if (!c->agency->node || !digest_from_view(&leaf, view_of(c->id, sizeof(c->id))))
+		return true; /* it went down with the answer on its way: rest.c asks again */
+	e = referral_get(inspect_node(c->agency->node).store, &leaf, &row);
+	return e ? disk_has_failed(c->agency->disk) : row.state == state;
+}
+
 static void decided(struct run *r, struct client *c, const struct pb_api_reply *m)
 {
 	struct decision *d = &r->decision[r->n_decision];
@@ -194,6 +207,7 @@ static void decided(struct run *r, struct client *c, const struct pb_api_reply *
 	if (!m || m->error)
 		return; /* another client was faster */
 	MUST(&r->w, m->referral && memcmp(m->referral->id.data, c->id, sizeof(c->id)) == 0);
+	MUST(&r->w, is_kept(c, (int)m->referral->state));
 	if (r->n_decision == RUN_DECISIONS_MAX)
 		return;
 	d->agency = c->agency->index;
