@@ -12,6 +12,7 @@
 
 #include <sqlite3.h>
 
+#include "store/page_check.h"
 #include "store/store.h"
 
 /** One slot a statement. */
@@ -93,6 +94,7 @@ struct slot {
 
 struct store {
 	sqlite3 *db;
+	struct page_check pages;
 	struct slot slots[N_STATEMENTS];
 	unsigned n_busy; /**< slots in use */
 	int64_t page_bytes;

@@ -14,6 +14,9 @@ enum err store_error(struct store *s, int rc, const char *what)
 	case SQLITE_NOMEM:
 	case SQLITE_IOERR_NOMEM:
 		return err_new(ERR_NOMEM, "%s: %s", what, words);
+	case SQLITE_IOERR_DATA:
+		words = "damaged, or not a database of amparod: a page has a wrong checksum";
+		break;
 	}
 	s->failed = true;
 	return err_new(ERR_STORAGE, "%s: %s (%d)", what, words, rc);

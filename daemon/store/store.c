@@ -215,11 +215,13 @@ static enum err open_file(struct store *s, const struct store_options *o, const 
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
 		    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
 	char sql[160];
-	int rc =
-		sqlite3_open_v2(path, &s->db, flags | (o->create ? SQLITE_OPEN_CREATE : 0), o->vfs);
+	int rc = sqlite3_open_v2(path, &s->db, flags | (o->create ? SQLITE_OPEN_CREATE : 0),
+				 s->pages.name);
 
 	if (!rc)
 		rc = harden(s->db);
+	if (!rc && o->create)
+		rc = page_check_reserve(s->db);
 	/* EXCLUSIVE before the first read; the page size counts before WAL only (DESIGN.md 7). */
 	(void)snprintf(sql, sizeof(sql),
 		       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON;"
@@ -227,7 +229,16 @@ static enum err open_file(struct store *s, const struct store_options *o, const 
 		       o->page_size ? o->page_size : PAGE_SIZE);
 	if (!rc)
 		rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
-	return rc ? open_error(s, rc, path) : ERR_OK;
+	if (rc)
+		return open_error(s, rc, path);
+	if (!page_check_is_reserved(s->db)) {
+		s->failed = true;
+		return err_new(ERR_STORAGE,
+			       "%s is not a database of amparod, or damaged: its pages have no "
+			       "checksums",
+			       path);
+	}
+	return ERR_OK;
 }
 
 static enum err check_structure(struct store *s)
@@ -298,7 +309,9 @@ enum err store_open(const struct store_options *options, struct store **ret)
 	if (!s)
 		return err_new(ERR_NOMEM, "a store");
 	mask = umask(0077);
-	e = open_all(s, options, path);
+	e = page_check_init(&s->pages, vfs);
+	if (!e)
+		e = open_all(s, options, path);
 	(void)umask(mask);
 	if (e && options->create) {
 		store_closep(&s);
@@ -322,6 +335,7 @@ void store_close(struct store *s)
 	}
 	if (sqlite3_close(s->db))
 		log_line(LOG_WARN, "The database did not close; the next start recovers it.");
+	page_check_fini(&s->pages);
 	free(s);
 }
 

@@ -4,8 +4,8 @@
  * folder, a file a table group; callers assume transactions and nothing else of SQLite.
  *
  * Exactly one connection a file (SQLite 3.40.1 has the WAL-reset bug), locking_mode EXCLUSIVE, WAL,
- * synchronous FULL, secure_delete, STRICT tables, foreign keys, page_size 16384. Any storage error
- * is final for the process: log and exit; crash-only.
+ * synchronous FULL, secure_delete, STRICT tables, foreign keys, page_size 16384, a checksum in each
+ * page (page_check.h). Any storage error is final for the process: log and exit; crash-only.
  *
  * Rules of every function in this folder:
  * - outside of a transaction only reads are allowed;

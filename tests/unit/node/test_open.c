@@ -2,23 +2,23 @@
  * it was signed last; what a node that holds back still does. */
 #include "unit/node/fixture.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "behind.h"
 #include "ledger/evidence.h"
 
 /* Change the file behind the node's back. */
 static void with_sql(const struct host *h, const char *sql)
 {
-	sqlite3 *db;
+	struct behind b;
 	char *words = NULL;
 
 	assert_null(h->node);
-	assert_int_equal(sqlite3_open(h->database, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK)
+	behind_open(&b, h->database);
+	if (sqlite3_exec(b.db, sql, NULL, NULL, &words) != SQLITE_OK)
 		fail_msg("%s: %s", sql, words);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	behind_close(&b);
 }
 
 static struct pb_status_row *status(struct host *h)

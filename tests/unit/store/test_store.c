@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "behind.h"
+
 #define MARKER "the-marker-of-an-erased-body"
 
 static void a_database_has_its_settings(void **state)
@@ -187,35 +189,20 @@ static void a_damaged_file_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	CLEANUP(buf_fini) struct buf file = {0};
-	unsigned refused = 0, opened = 0;
 
 	fill(f, 512);
 	file = read_file(f->path);
 	assert_true(file.n > 20000);
-	/* Whatever byte is hurt: refused, or opened and used without a crash. */
+	/* Whatever byte is hurt: its page does not fit its checksum. */
 	for (size_t i = 0; i < file.n; i += 97) {
 		uint8_t *byte = buf_data(&file) + i;
-		const uint8_t id[STORE_ID_BYTES] = {7};
-		CLEANUP(buf_fini) struct buf key = {0};
-		CLEANUP(buf_fini) struct buf cipher = {0};
-		enum err e;
 
 		*byte ^= 0x55;
 		write_file(f->path, buf_data(&file), file.n);
 		(void)unlink(fixture_file(f, "-wal"));
-		if (fixture_open(f, false)) {
-			refused++;
-		} else {
-			opened++;
-			e = blob_get(f->s, id, BLOB_BODY, &key, &cipher);
-			assert_true(e == ERR_OK || e == ERR_NOT_FOUND || e == ERR_STORAGE);
-			store_close(f->s);
-			f->s = NULL;
-		}
+		assert_int_equal(fixture_open(f, false), ERR_STORAGE);
 		*byte ^= 0x55;
 	}
-	assert_true(refused > 20);
-	assert_true(opened > 0);
 	/* cut off */
 	write_file(f->path, buf_data(&file), file.n / 2);
 	assert_int_equal(fixture_open(f, false), ERR_STORAGE);
@@ -374,13 +361,13 @@ static void a_transaction_that_sqlite_ended_is_final(void **state)
 
 static void set_version(struct fixture *f, int version)
 {
+	struct behind b;
 	char sql[64];
-	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	behind_open(&b, f->path);
 	(void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(b.db, sql, NULL, NULL, NULL), SQLITE_OK);
+	behind_close(&b);
 }
 
 static void a_newer_version_is_refused(void **state)
@@ -438,10 +425,11 @@ static void an_older_database_is_brought_along(void **state)
 {
 	struct fixture *f = *state;
 	struct store old = {.db = NULL};
+	struct behind b;
 	int64_t v;
 
-	assert_int_equal(store_init(), ERR_OK);
-	assert_int_equal(sqlite3_open(f->path, &old.db), SQLITE_OK);
+	behind_open(&b, f->path);
+	old.db = b.db;
 	assert_int_equal(schema_migrate(&old, schema_migrations, 1, true), ERR_OK);
 	assert_int_equal(
 		store_exec(&old,
@@ -457,7 +445,7 @@ static void an_older_database_is_brought_along(void **state)
 		ERR_OK);
 	for (size_t i = 0; i < N_STATEMENTS; i++)
 		(void)sqlite3_finalize(old.slots[i].stmt);
-	assert_int_equal(sqlite3_close(old.db), SQLITE_OK);
+	behind_close(&b);
 	assert_int_equal(fixture_open(f, false), ERR_OK);
 	assert_int_equal(store_pragma_i64(f->s, "SELECT held_bytes FROM peer", &v), ERR_OK);
 	assert_int_equal(v, 1174);

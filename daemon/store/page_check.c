@@ -1,0 +1,281 @@
+#include "store/page_check.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEADER_BYTES 100 /* the database header, https://sqlite.org/fileformat2.html 1.3 */
+#define HEADER_PAGE_SIZE 16
+#define PAGE_BYTES_MIN 512
+
+struct checked_file {
+	sqlite3_file base;
+	sqlite3_int64 page_bytes; /* as the file's header says; 0: not seen yet */
+	sqlite3_file real[];	  /* as large as the real VFS wants it */
+};
+
+static sqlite3_file *real_of(sqlite3_file *f)
+{
+	return ((struct checked_file *)f)->real;
+}
+
+/* Two sums over the words, as in SQLite's WAL, seeded with the place: a page elsewhere is wrong. */
+static void page_sum(const uint8_t *page, size_t n, uint64_t number, uint8_t ret[PAGE_CHECK_BYTES])
+{
+	uint32_t a = (uint32_t)number + 1, b = (uint32_t)(number >> 32) + 1, w[2];
+
+	for (size_t i = 0; i + sizeof(w) <= n; i += sizeof(w)) {
+		memcpy(w, page + i, sizeof(w));
+		a += w[0] + b;
+		b += w[1] + a;
+	}
+	memcpy(ret, &a, sizeof(a));
+	memcpy(ret + sizeof(a), &b, sizeof(b));
+}
+
+static void see_header(struct checked_file *f, const uint8_t *p, int n, sqlite3_int64 at)
+{
+	unsigned size;
+
+	if (at != 0 || n < HEADER_BYTES || memcmp(p, "SQLite format 3", 16) != 0)
+		return;
+	size = (unsigned)p[HEADER_PAGE_SIZE] << 8 | p[HEADER_PAGE_SIZE + 1];
+	f->page_bytes = size == 1 ? 65536 : size;
+}
+
+static bool is_page(const struct checked_file *f, int n, sqlite3_int64 at)
+{
+	return n == f->page_bytes && n >= PAGE_BYTES_MIN && at % f->page_bytes == 0;
+}
+
+static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
+{
+	struct checked_file *f = (struct checked_file *)file;
+	uint8_t *p = to, sum[PAGE_CHECK_BYTES];
+	int rc = f->real->pMethods->xRead(f->real, to, n, at);
+
+	if (rc)
+		return rc;
+	see_header(f, p, n, at);
+	if (!is_page(f, n, at))
+		return SQLITE_OK;
+	page_sum(p, (size_t)n - sizeof(sum), (uint64_t)(at / n), sum);
+	if (memcmp(sum, p + n - (int)sizeof(sum), sizeof(sum)) == 0)
+		return SQLITE_OK;
+	sqlite3_log(SQLITE_IOERR_DATA, "page %lld does not fit its checksum", at / n + 1);
+	return SQLITE_IOERR_DATA;
+}
+
+/* The checksum goes into SQLite's own copy of the page, where the room is free. */
+static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 at)
+{
+	struct checked_file *f = (struct checked_file *)file;
+	uint8_t *p = (uint8_t *)(uintptr_t)from;
+
+	see_header(f, p, n, at);
+	if (is_page(f, n, at))
+		page_sum(p, (size_t)n - PAGE_CHECK_BYTES, (uint64_t)(at / n),
+			 p + n - PAGE_CHECK_BYTES);
+	return f->real->pMethods->xWrite(f->real, from, n, at);
+}
+
+static int on_close(sqlite3_file *file)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xClose(real);
+}
+
+static int on_truncate(sqlite3_file *file, sqlite3_int64 n)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xTruncate(real, n);
+}
+
+static int on_sync(sqlite3_file *file, int flags)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xSync(real, flags);
+}
+
+static int on_file_size(sqlite3_file *file, sqlite3_int64 *ret)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xFileSize(real, ret);
+}
+
+static int on_lock(sqlite3_file *file, int level)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xLock(real, level);
+}
+
+static int on_unlock(sqlite3_file *file, int level)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xUnlock(real, level);
+}
+
+static int on_check_reserved(sqlite3_file *file, int *ret)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xCheckReservedLock(real, ret);
+}
+
+static int on_file_control(sqlite3_file *file, int op, void *arg)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xFileControl(real, op, arg);
+}
+
+static int on_sector_size(sqlite3_file *file)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xSectorSize(real);
+}
+
+static int on_characteristics(sqlite3_file *file)
+{
+	sqlite3_file *real = real_of(file);
+
+	return real->pMethods->xDeviceCharacteristics(real);
+}
+
+/* No shared memory, no mapping: one connection, EXCLUSIVE, and every page passes on_read(). */
+static const sqlite3_io_methods methods = {
+	.iVersion = 1,
+	.xClose = on_close,
+	.xRead = on_read,
+	.xWrite = on_write,
+	.xTruncate = on_truncate,
+	.xSync = on_sync,
+	.xFileSize = on_file_size,
+	.xLock = on_lock,
+	.xUnlock = on_unlock,
+	.xCheckReservedLock = on_check_reserved,
+	.xFileControl = on_file_control,
+	.xSectorSize = on_sector_size,
+	.xDeviceCharacteristics = on_characteristics,
+};
+
+/* --- the VFS ------------------------------------------------------------------------------ */
+
+static sqlite3_vfs *base_of(sqlite3_vfs *vfs)
+{
+	return vfs->pAppData;
+}
+
+static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret)
+{
+	sqlite3_vfs *base = base_of(vfs);
+	struct checked_file *f = (struct checked_file *)file;
+	int rc;
+
+	/* Journals and the WAL are the real VFS's alone. */
+	if (!(flags & SQLITE_OPEN_MAIN_DB))
+		return base->xOpen(base, name, file, flags, ret);
+	memset(f, 0, sizeof(*f));
+	rc = base->xOpen(base, name, f->real, flags, ret);
+	/* What was opened must be closed, also after an error: SQLite sees it by the methods. */
+	f->base.pMethods = f->real->pMethods ? &methods : NULL;
+	return rc;
+}
+
+static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
+{
+	return base_of(vfs)->xDelete(base_of(vfs), name, sync_folder);
+}
+
+static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
+{
+	return base_of(vfs)->xAccess(base_of(vfs), name, flags, ret);
+}
+
+static int on_full_path(sqlite3_vfs *vfs, const char *name, int n, char *out)
+{
+	return base_of(vfs)->xFullPathname(base_of(vfs), name, n, out);
+}
+
+static int on_randomness(sqlite3_vfs *vfs, int n, char *out)
+{
+	return base_of(vfs)->xRandomness(base_of(vfs), n, out);
+}
+
+static int on_sleep(sqlite3_vfs *vfs, int us)
+{
+	return base_of(vfs)->xSleep(base_of(vfs), us);
+}
+
+static int on_time(sqlite3_vfs *vfs, double *ret)
+{
+	return base_of(vfs)->xCurrentTime(base_of(vfs), ret);
+}
+
+static int on_last_error(sqlite3_vfs *vfs, int n, char *out)
+{
+	return base_of(vfs)->xGetLastError(base_of(vfs), n, out);
+}
+
+static int on_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *ret)
+{
+	return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), ret);
+}
+
+enum err page_check_init(struct page_check *c, sqlite3_vfs *base)
+{
+	int rc;
+
+	*c = (struct page_check){
+		.vfs = {.iVersion = 2,
+			.szOsFile = (int)sizeof(struct checked_file) + base->szOsFile,
+			.mxPathname = base->mxPathname,
+			.pAppData = base,
+			.xOpen = on_open,
+			.xDelete = on_delete,
+			.xAccess = on_access,
+			.xFullPathname = on_full_path,
+			.xRandomness = on_randomness,
+			.xSleep = on_sleep,
+			.xCurrentTime = on_time,
+			.xGetLastError = on_last_error,
+			.xCurrentTimeInt64 = on_time_ms},
+	};
+	(void)snprintf(c->name, sizeof(c->name), "amparo-%" PRIxPTR, (uintptr_t)c);
+	c->vfs.zName = c->name;
+	rc = sqlite3_vfs_register(&c->vfs, 0);
+	if (rc)
+		return err_new(ERR_STORAGE, "no VFS: %s", sqlite3_errstr(rc));
+	c->is_registered = true;
+	return ERR_OK;
+}
+
+void page_check_fini(struct page_check *c)
+{
+	if (c->is_registered)
+		(void)sqlite3_vfs_unregister(&c->vfs);
+	c->is_registered = false;
+}
+
+int page_check_reserve(sqlite3 *db)
+{
+	int n = PAGE_CHECK_BYTES;
+
+	return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &n);
+}
+
+bool page_check_is_reserved(sqlite3 *db)
+{
+	int n = -1;
+
+	return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &n) == SQLITE_OK &&
+	       n == PAGE_CHECK_BYTES;
+}
