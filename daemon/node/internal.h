@@ -275,6 +275,7 @@ struct node {
 	uint64_t next_ask_id;
 	struct peer_test test[PEER_TESTS_MAX];
 	struct node_limits limits;
+	size_t n_request_bytes; /* of requests that wait */
 	enum room room;
 	uint64_t free_bytes;  /* at the beginning of this turn */
 	uint64_t looked_ms;   /* then */

@@ -121,6 +121,8 @@ static struct input *input_take(struct node *n)
 	if (!n->input)
 		n->input_end = &n->input;
 	n->n_input--;
+	if (in->kind == INPUT_REQUEST)
+		n->n_request_bytes -= in->n;
 	return in;
 }
 
@@ -191,10 +193,14 @@ enum err node_session_closed(struct node *n, uint64_t session)
 enum err node_request(struct node *n, const struct node_caller *caller, struct view request)
 {
 	struct input *in;
-	enum err e = input_new(n, INPUT_REQUEST, request, &in);
+	enum err e;
 
+	if (request.n > NODE_REQUESTS_BYTES_MAX - n->n_request_bytes)
+		return err_new(ERR_FULL, "%zu bytes of requests wait", n->n_request_bytes);
+	e = input_new(n, INPUT_REQUEST, request, &in);
 	if (e)
 		return err_trace(e);
+	n->n_request_bytes += in->n;
 	in->caller = *caller;
 	return ERR_OK;
 }

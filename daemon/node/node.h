@@ -30,6 +30,8 @@
 
 #define NODE_TURN_INPUTS_MAX 512	      /**< inputs that one turn takes */
 #define NODE_TURN_BYTES_MAX (4 * 1024 * 1024) /**< bytes of input that one turn takes */
+/** Bytes of requests that may wait; a turn takes NODE_TURN_BYTES_MAX of them. */
+#define NODE_REQUESTS_BYTES_MAX (32 * 1024 * 1024)
 #define NODE_PERSON_MAX 64
 
 /** The world, as the node sees it. Every function is called on the node's one thread. */
@@ -182,7 +184,11 @@ enum err node_dial_stage(struct node *n, const struct agency_id *peer, enum node
 enum err node_frame(struct node *n, uint64_t session, struct view frame) WARN_UNUSED;
 enum err node_session_closed(struct node *n, uint64_t session) WARN_UNUSED;
 
-/** One ApiRequest; copied. Its replies come through port.reply after the commit. */
+/**
+ * One ApiRequest; copied. Its replies come through port.reply after the commit.
+ *
+ * @retval ERR_FULL  more than NODE_REQUESTS_BYTES_MAX would wait: no reply comes
+ */
 enum err node_request(struct node *n, const struct node_caller *caller,
 		      struct view request) WARN_UNUSED;
 

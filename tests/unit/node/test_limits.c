@@ -385,6 +385,29 @@ static void checkpoints_of_a_day_are_counted(void **state)
 	given_free(&g);
 }
 
+/* --- local callers ----------------------------------------------------------------------- */
+
+static void requests_that_wait_are_bounded(void **state)
+{
+	static const uint8_t large[1024 * 1024];
+	const struct node_caller caller = {.id = 1, .roles = EVERYONE};
+	struct given g = given_new();
+	size_t n = 0;
+
+	(void)state;
+	/* twice: what a turn took makes room again */
+	for (int i = 0; i < 2; i++) {
+		for (n = 0;
+		     node_request(g.h->node, &caller, view_of(large, sizeof(large))) == ERR_OK; n++)
+			assert_true(n < 1000);
+		assert_int_equal(n, NODE_REQUESTS_BYTES_MAX / sizeof(large));
+		assert_int_equal(node_request(g.h->node, &caller, view_str("x")), ERR_FULL);
+		host_turn(g.h);
+	}
+	assert_string_equal(ask_status(g.h)->state, "serving");
+	given_free(&g);
+}
+
 /* --- being told to wait -------------------------------------------------------------------- */
 
 static void a_busy_peer_is_left_alone(void **state)
@@ -550,6 +573,7 @@ int main(void)
 		cmocka_unit_test(a_clock_set_back_opens_no_second_day),
 		cmocka_unit_test(bytes_held_are_counted),
 		cmocka_unit_test(checkpoints_of_a_day_are_counted),
+		cmocka_unit_test(requests_that_wait_are_bounded),
 		cmocka_unit_test(a_busy_peer_is_left_alone),
 		cmocka_unit_test(an_undelivered_referral_expires),
 		cmocka_unit_test(a_late_answer_is_overdue),
