@@ -170,6 +170,11 @@ class Agency:
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.wait()
+        for pid in self.running():      # what outlived it has been told of
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     # --- what is seen of it ---
 

@@ -31,6 +31,7 @@ class Decision:
     by: str
     state: int
     result: str | None = None
+    is_written: bool = False            # in the history's file
 
 
 @dataclasses.dataclass
@@ -68,13 +69,14 @@ class History:
         self._line("send", result, send.token, leaf.hex())
 
     def asked_decision(self, referral: bytes, by: str, state: int) -> Decision:
-        self._line("decide", "asked", referral.hex(), by, state)
-        if referral not in self.decisions:
-            self.decisions[referral] = Decision(referral, by, state)
-        return self.decisions[referral]
+        known = self.decisions.setdefault(referral, Decision(referral, by, state))
+        if not known.is_written:
+            known.is_written = True     # once, however often the referral was not there yet
+            self._line("decide", "asked", referral.hex(), by, state)
+        return known
 
     def told_decision(self, decision: Decision, result: str) -> None:
-        decision.result = result
+        decision.result, decision.is_written = result, result != LOST
         self._line("decide", result, decision.id.hex(), decision.state)
 
     def asked_import(self, by: str, replaces: bytes) -> Import:

@@ -85,6 +85,7 @@ class Clients:
             self.history.told_send(asked, NO)
             if why.code != TEMPORARY:
                 self.refused.append(f"send: {why}")
+            await asyncio.sleep(0.1)
         except Unknown:
             self.history.told_send(asked, LOST)
         else:

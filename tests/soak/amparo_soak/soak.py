@@ -19,6 +19,9 @@ from .words import AGREEMENT, MARKER, ROOT, pb
 
 NAMES = ("one.cz.example/office", "two.sk.example/office", "three.at.example/office")
 SETTLE_S = 240          # a node that found nobody dials again within a minute
+STUCK_S = 15            # all is delivered, and yet some receivers do not know what was acknowledged
+ASK_S = 20              # how long a node may say that it cannot yet
+ANSWER_S = 120          # from a question to the whole answer: a whole ledger is verified in it
 PAGE = 5000             # entries of a ledger asked at once
 AHEAD = 3               # cycles of load that may run ahead of the kills
 MOST_KIB = {"parent": 48 << 10, "gate": 64 << 10, "vault": 192 << 10}
@@ -111,6 +114,15 @@ class Round:
         return self._cycles_done >= self.size.cycles and \
             self.history.n_acknowledged >= self.size.referrals
 
+    def _raise_first(self, tasks: list[asyncio.Task]) -> None:
+        """What went wrong in a task, or with a node that nobody touched."""
+        for agency in self.agencies:
+            if agency.fallen:
+                raise Fallen(agency.fallen[0])
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
     # --- load and hurt ---
 
     async def _hurt(self, clients: list[Clients]) -> list[asyncio.Task]:
@@ -129,51 +141,60 @@ class Round:
         try:
             said = time.monotonic()
             while not self._is_done() and time.monotonic() < size.until:
-                await _raise_first(killing + others + callers)
+                self._raise_first(killing + others + callers)
                 for agency in self.agencies:
                     agency.note_memory()
                 if time.monotonic() - said > 10:
                     said = time.monotonic()
                     self._say(f"{self._cycles_done} cycles, {self.history.n_acknowledged} referrals")
                 await asyncio.sleep(0.1)
+        except BaseException:
+            await _cancel(killing + callers)
+            raise
         finally:
             self._is_over = True
             for c in clients:
                 c.is_stopping = True
             for killer in killers:
                 killer.is_stopping = True
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await _cancel(others)
         await asyncio.gather(*killing)
         return callers
 
     # --- settle ---
 
-    async def _settle(self, clients: list[Clients], callers: list[asyncio.Task]) -> None:
-        def is_decided() -> bool:
-            for task in callers:
-                if task.done() and not task.cancelled() and task.exception():
-                    raise task.exception()
-            return all(c.n_undecided == 0 for c in clients)
+    async def _is_quiet(self) -> bool:
+        for agency in self.agencies:
+            row, = await _ask(agency, node_status=pb.NodeStatus())
+            if row.status.state != "serving":
+                raise Fallen(f"{agency.name}: {row.status.state}")
+            if row.status.n_waiting or row.status.n_connected != len(NAMES) - 1:
+                return False
+        return True
 
-        async def is_quiet() -> bool:
-            for agency in self.agencies:
-                row, = await _ask(agency, node_status=pb.NodeStatus())
-                if row.status.n_waiting or row.status.n_connected != len(NAMES) - 1:
-                    return False
-            return True
-        try:
-            await _until(is_decided, "all referrals decided", SETTLE_S)
-            await _until(is_quiet, "nothing waiting, all connected", SETTLE_S)
-        finally:
-            for task in callers:
-                task.cancel()
-            await asyncio.gather(*callers, return_exceptions=True)
+    async def _settle(self, clients: list[Clients], callers: list[asyncio.Task]) -> bool:
+        """Until all is delivered and decided. What never comes is for the judge to name."""
+        begin = since = time.monotonic()
+        left = before = None
+        while True:
+            self._raise_first(callers)
+            # Asked first: what is decided after it waits to be delivered.
+            left = sum(c.n_undecided for c in clients)
+            is_quiet = await self._is_quiet()
+            now = time.monotonic()
+            if is_quiet and left == 0:
+                return True
+            if not is_quiet or left != before:
+                before, since = left, now
+            if now - since > STUCK_S or now - begin > SETTLE_S:
+                self.result.other.append(f"not settled after {now - begin:.0f} s: quiet {is_quiet}, "
+                                         f"{left} referrals cannot be decided")
+                return False
+            await asyncio.sleep(0.05)
 
     # --- look ---
 
-    async def _look(self) -> None:
+    async def _look(self, is_settled: bool) -> None:
         result, views = self.result, {}
         for agency in self.agencies:
             views[agency.id] = await _view(agency)
@@ -185,7 +206,8 @@ class Round:
                     continue
                 theirs, = await _ask(agency, audit_verify=pb.AuditVerify(peer=other.id))
                 self._note_verified(agency, theirs.verify)
-                await self._reconcile(agency, other)
+                if is_settled:
+                    await self._reconcile(agency, other)
         found: Findings = judge(self.history, views)
         result.lost += found.lost
         result.twice += found.twice
@@ -207,7 +229,6 @@ class Round:
     def _look_at_processes(self) -> None:
         other = self.result.other
         for agency in self.agencies:
-            other += agency.fallen
             agency.note_memory()
             if sorted(agency.running()) != sorted(agency.pids().values()) or \
                     len(agency.pids()) != len(ROLES):
@@ -241,10 +262,11 @@ class Round:
             c.others = [o for o in clients if o is not c]
         callers = await self._hurt(clients)
         begin = time.monotonic()
-        await self._settle(clients, callers)
+        is_settled = await self._settle(clients, callers)
+        await _cancel(callers)
         self.result.settle_seconds = round(time.monotonic() - begin, 1)
         self._look_at_processes()
-        await self._look()
+        await self._look(is_settled)
         self.result.other += [text for c in clients for text in c.refused]
         for agency in self.agencies:
             await agency.end("parent", signal.SIGTERM)
@@ -271,10 +293,10 @@ class Round:
         return result
 
 
-async def _raise_first(tasks: list[asyncio.Task]) -> None:
+async def _cancel(tasks: list[asyncio.Task]) -> None:
     for task in tasks:
-        if task.done() and not task.cancelled():
-            task.result()
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _until(condition, what: str, limit_s: float) -> None:
@@ -292,11 +314,14 @@ async def _until(condition, what: str, limit_s: float) -> None:
 
 async def _ask(agency: Agency, **verb) -> list:
     """One request on a connection of its own; asked again while the node cannot yet."""
-    until = time.monotonic() + SETTLE_S
+    until = time.monotonic() + ASK_S
     while True:
-        caller = await Caller.reach(agency.socket)
         try:
-            return await asyncio.wait_for(caller.ask(**verb), SETTLE_S)
+            caller = await asyncio.wait_for(Caller.reach(agency.socket), ASK_S)
+        except asyncio.TimeoutError:
+            raise Fallen(f"{agency.name} is not there to be asked {list(verb)}") from None
+        try:
+            return await asyncio.wait_for(caller.ask(**verb), ANSWER_S)
         except Refused as why:
             if why.code not in (pb.API_ERROR_CODE_TEMPORARY, pb.API_ERROR_CODE_UNAVAILABLE) or \
                     time.monotonic() > until:
