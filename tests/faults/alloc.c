@@ -47,8 +47,14 @@ static void begin(struct explore *x, struct story *s)
 	memory_set_hook(hook, x);
 }
 
+static void end(void)
+{
+	memory_set_hook(NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	return program_main(argc, argv,
-			    &(struct program){.name = "alloc", .stride = STRIDE, .begin = begin});
+	return program_main(
+		argc, argv,
+		&(struct program){.name = "alloc", .stride = STRIDE, .begin = begin, .end = end});
 }

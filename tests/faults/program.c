@@ -32,6 +32,8 @@ static void explore_one(struct explore *x, const struct program *p, int agency)
 	explore_agency(x, agency);
 	p->begin(x, s);
 	story_tell(s);
+	if (p->end)
+		p->end();
 	story_free(s);
 	if (x->is_child) {
 		given_free();

@@ -13,6 +13,7 @@ struct program {
 	uint64_t stride; /**< of the ordinary run */
 	/** A story is about to be told: set the hooks by which its points are met. */
 	void (*begin)(struct explore *x, struct story *s);
+	void (*end)(void); /**< it is told: take hooks back that know the story; NULL: none */
 };
 
 /** From the command line to the exit code. */
