@@ -44,9 +44,11 @@ static void see_header(struct checked_file *f, const uint8_t *p, int n, sqlite3_
 	f->page_bytes = size == 1 ? 65536 : size;
 }
 
-static bool is_page(const struct checked_file *f, int n, sqlite3_int64 at)
+/* Whole pages: one as a rule, more when VACUUM changes their size. */
+static bool are_pages(const struct checked_file *f, int n, sqlite3_int64 at)
 {
-	return n == f->page_bytes && n >= PAGE_BYTES_MIN && at % f->page_bytes == 0;
+	return f->page_bytes >= PAGE_BYTES_MIN && n > 0 && n % f->page_bytes == 0 &&
+	       at % f->page_bytes == 0;
 }
 
 static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
@@ -54,17 +56,25 @@ static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 	struct checked_file *f = (struct checked_file *)file;
 	uint8_t *p = to, sum[PAGE_CHECK_BYTES];
 	int rc = f->real->pMethods->xRead(f->real, to, n, at);
+	size_t room;
 
 	if (rc)
 		return rc;
 	see_header(f, p, n, at);
-	if (!is_page(f, n, at))
+	if (!are_pages(f, n, at))
 		return SQLITE_OK;
-	page_sum(p, (size_t)n - sizeof(sum), (uint64_t)(at / n), sum);
-	if (memcmp(sum, p + n - (int)sizeof(sum), sizeof(sum)) == 0)
-		return SQLITE_OK;
-	sqlite3_log(SQLITE_IOERR_DATA, "page %lld does not fit its checksum", at / n + 1);
-	return SQLITE_IOERR_DATA;
+	room = (size_t)f->page_bytes - PAGE_CHECK_BYTES;
+	for (uint64_t page = (uint64_t)(at / f->page_bytes); n > 0; page++) {
+		page_sum(p, room, page, sum);
+		if (memcmp(sum, p + room, sizeof(sum)) != 0) {
+			sqlite3_log(SQLITE_IOERR_DATA, "page %llu does not fit its checksum",
+				    (unsigned long long)page + 1);
+			return SQLITE_IOERR_DATA;
+		}
+		p += f->page_bytes;
+		n -= (int)f->page_bytes;
+	}
+	return SQLITE_OK;
 }
 
 /* The checksum goes into SQLite's own copy of the page, where the room is free. */
@@ -74,9 +84,12 @@ static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 a
 	uint8_t *p = (uint8_t *)(uintptr_t)from;
 
 	see_header(f, p, n, at);
-	if (is_page(f, n, at))
-		page_sum(p, (size_t)n - PAGE_CHECK_BYTES, (uint64_t)(at / n),
-			 p + n - PAGE_CHECK_BYTES);
+	if (are_pages(f, n, at)) {
+		const size_t size = (size_t)f->page_bytes, room = size - PAGE_CHECK_BYTES;
+
+		for (size_t i = 0; i < (size_t)n / size; i++)
+			page_sum(p + i * size, room, (uint64_t)at / size + i, p + i * size + room);
+	}
 	return f->real->pMethods->xWrite(f->real, from, n, at);
 }
 

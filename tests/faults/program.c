@@ -24,22 +24,20 @@ void program_hurt(const struct explore *x, struct story *s, const char *what)
 		fprintf(stderr, "%s: %s\n", x->name, what);
 }
 
-static void explore_one(struct explore *x, const struct program *p, int agency)
+/* The program whose story is being told. */
+static const struct program *program;
+
+static void explore_story(struct explore *x, int agency)
 {
 	struct story *s = story_new(x->o.seed);
 
 	s->is_short = !x->o.is_long;
 	explore_agency(x, agency);
-	p->begin(x, s);
+	program->begin(x, s);
 	story_tell(s);
-	if (p->end)
-		p->end();
+	if (program->end)
+		program->end();
 	story_free(s);
-	if (x->is_child) {
-		given_free();
-		crypto_fini();
-	}
-	explore_told(x);
 }
 
 static void to_stderr(void *ctx, enum log_level level, const char *line)
@@ -51,20 +49,28 @@ static void to_stderr(void *ctx, enum log_level level, const char *line)
 		fprintf(stderr, "log: %s\n", line);
 }
 
-int program_main(int argc, char **argv, const struct program *p)
+int program_run(int argc, char **argv, const char *name, uint64_t stride,
+		void (*one)(struct explore *x, int agency))
 {
-	struct explore_options o = explore_options(argc, argv, p->stride);
+	struct explore_options o = explore_options(argc, argv, stride);
 	struct explore x;
 
 	log_set_sink(to_stderr, &o);
 	if (crypto_init())
 		return 2;
 	given_load(o.conf);
-	explore_init(&x, p->name, &o);
-	for (int i = 0; i < STORY_AGENCIES; i++)
+	explore_init(&x, name, &o);
+	for (int i = 0; i < STORY_AGENCIES && !x.is_child; i++)
 		if (o.agency < 0 || o.agency == i)
-			explore_one(&x, p, i);
+			one(&x, i);
 	given_free();
 	crypto_fini();
+	explore_told(&x);
 	return explore_end(&x);
+}
+
+int program_main(int argc, char **argv, const struct program *p)
+{
+	program = p;
+	return program_run(argc, argv, p->name, p->stride, explore_story);
 }

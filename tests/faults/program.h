@@ -19,6 +19,11 @@ struct program {
 /** From the command line to the exit code. */
 int program_main(int argc, char **argv, const struct program *p);
 
+/** As program_main(), for what is not a story with faults in it: @p one is called for each agency.
+ */
+int program_run(int argc, char **argv, const char *name, uint64_t stride,
+		void (*one)(struct explore *x, int agency));
+
 /** The agency whose points are explored. */
 struct agency *program_agency(const struct explore *x, const struct story *s);
 
