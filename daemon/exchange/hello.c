@@ -114,6 +114,8 @@ static enum err check_identity(const struct pb_hello *m, const struct hello_expe
 {
 	struct view chain[CERT_CHAIN_MAX];
 	struct agency_id sealed_by;
+	struct origin pinned_at;
+	uint64_t pinned_epoch;
 	uint8_t raw[ED25519_PUBLIC_BYTES], pinned[ED25519_PUBLIC_BYTES];
 	enum err e;
 
@@ -124,7 +126,9 @@ static enum err check_identity(const struct pb_hello *m, const struct hello_expe
 		return err_trace(e);
 	if (!agency_id_eq(&sealed_by, x->id))
 		return err_new(ERR_CERT, "seal certificate is another agency's");
-	e = origin_check(view_str(m->origin), x->id, &h->origin, NULL);
+	e = origin_check(view_str(m->origin), x->id, &h->origin, &h->epoch);
+	if (!e && h->epoch > HELLO_EPOCH_MAX)
+		e = err_new(ERR_FORMAT, "an epoch after the year 9999");
 	if (e)
 		return err_trace(e);
 	if (x->pinned_key) {
@@ -132,8 +136,12 @@ static enum err check_identity(const struct pb_hello *m, const struct hello_expe
 		verify_key_raw(x->pinned_key, pinned);
 		if (memcmp(raw, pinned, sizeof(raw)) != 0)
 			return err_new(ERR_DENIED, "seal key is not the pinned one");
-		if (strcmp(h->origin.text, x->pinned_origin) != 0)
-			return err_new(ERR_DENIED, "ledger origin is not the pinned one");
+		e = origin_check(view_str(x->pinned_origin), x->id, &pinned_at, &pinned_epoch);
+		if (e)
+			return err_trace(e);
+		if (h->epoch < pinned_epoch)
+			return err_new(ERR_DENIED, "ledger is of an epoch before the pinned one");
+		h->is_new_epoch = h->epoch > pinned_epoch;
 	}
 	return ERR_OK;
 }
@@ -151,6 +159,24 @@ static enum err check_signature(const struct pb_hello *m, const struct hello_exp
 	return e ? err_trace(e) : ERR_OK;
 }
 
+/* Of us, whichever epoch. */
+static enum err same_ledger(const struct origin *a, const struct origin *ours, uint64_t *ret_epoch)
+{
+	const char *slash = strrchr(ours->text, '/');
+	const size_t n = slash ? (size_t)(slash - ours->text) + 1 : 0;
+	uint64_t epoch = 0;
+
+	if (n == 0 || strncmp(a->text, ours->text, n) != 0)
+		return err_new(ERR_FORMAT, "your_checkpoint is of another agency");
+	for (const char *c = a->text + n; *c; c++) {
+		if (*c < '0' || *c > '9' || epoch > HELLO_EPOCH_MAX)
+			return err_new(ERR_FORMAT, "your_checkpoint is of no epoch");
+		epoch = epoch * 10 + (uint64_t)(*c - '0');
+	}
+	*ret_epoch = epoch;
+	return ERR_OK;
+}
+
 static enum err check_checkpoints(const struct pb_hello *m, const struct hello_expected *x,
 				  struct hello *h)
 {
@@ -162,8 +188,9 @@ static enum err check_checkpoints(const struct pb_hello *m, const struct hello_e
 		return err_trace(e);
 	if (!m->has_your_checkpoint)
 		return ERR_OK;
-	e = checkpoint_read(message_bytes(1, m->your_checkpoint), x->our_origin->text, x->our_key,
-			    &h->yours);
+	e = checkpoint_read(message_bytes(1, m->your_checkpoint), NULL, x->our_key, &h->yours);
+	if (!e)
+		e = same_ledger(&h->yours.origin, x->our_origin, &h->yours_epoch);
 	if (e)
 		return err_trace(e);
 	h->has_yours = true;

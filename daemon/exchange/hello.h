@@ -22,6 +22,7 @@
 #define EXPORTER_BYTES 32
 #define HELLO_SEEN_MAX 64
 #define HELLO_PROVE_MAX 4
+#define HELLO_EPOCH_MAX UINT64_C(253402300799) /**< the last second of the year 9999 */
 
 /** What we say. Views are borrowed; empty means absent. */
 struct hello_terms {
@@ -58,11 +59,14 @@ struct hello_expected {
 /** A verified Hello. Views borrow from the message it was read from. */
 struct hello {
 	struct origin origin;
+	uint64_t epoch;		/**< its last part, at most HELLO_EPOCH_MAX */
+	bool is_new_epoch;	/**< greater than that of the pinned origin: see PROTOCOL.md 12 */
 	struct verify_key *key; /**< owned: hello_fini() */
 	struct checkpoint my_checkpoint;
 	struct view my_note;
 	bool has_yours;
 	struct checkpoint yours; /**< of ours, as the peer holds it; signed by us */
+	uint64_t yours_epoch;	 /**< it may be of another epoch of ours */
 	struct chain_head received;
 	uint32_t schema_version;
 };
@@ -73,7 +77,8 @@ struct hello {
  *
  * @retval ERR_VERSION    no version in common
  * @retval ERR_CERT ERR_REVOKED  seal certificate
- * @retval ERR_DENIED     seal key or origin is not the pinned one: the operator must look
+ * @retval ERR_DENIED     seal key is not the pinned one, or the epoch is before the pinned one: the
+ *                        operator must look
  * @retval ERR_SIGNATURE  Hello, or a checkpoint in it
  * @retval ERR_FORMAT     a field is missing or of another length, or the id is not that of TLS
  * Owner: caller ends *ret with hello_fini().

@@ -34,7 +34,7 @@
  *   RECALL RECALL_ANSWER             R               R       o          o        R
  *   NOTICE                           R               R       o          o        o
  *   ADOPT WITHDRAW                   R               R       R          -        -
- *   RECEIPT KEY EPOCH                R               R       -          -        -
+ *   RECEIPT KEY EPOCH EPOCH_ACCEPTED R               R       -          -        -
  *   SEAL                             -               R       -          -        -
  *   the other unaddressed            -               -       -          -        -
  *

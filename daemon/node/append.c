@@ -129,6 +129,29 @@ enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *re
 	return ERR_OK;
 }
 
+enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *out)
+{
+	uint8_t blob[STORE_ID_BYTES];
+	struct recovered_row back;
+	struct entry_row row;
+	bool has_body;
+	enum err e = entry_get_leaf(n->store, leaf, &row);
+
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	if (!e) {
+		has_body = row.has_body;
+		memcpy(blob, row.body_blob, sizeof(blob));
+	} else {
+		e = recovered_get_leaf(n->store, leaf, &back);
+		if (e)
+			return err_trace(e);
+		has_body = back.has_body;
+		memcpy(blob, back.body_blob, sizeof(blob));
+	}
+	return has_body ? body_load(n, blob, NULL, out) : ERR_NOT_FOUND;
+}
+
 static enum err store_body(struct node *n, const struct append *a, struct entry *entry,
 			   struct entry_row *row)
 {
@@ -240,16 +263,29 @@ static void advance_chain(struct peer *p, const struct append *a, const struct d
 		p->row.content_k = at.k;
 }
 
+/* Until a peer has accepted our new epoch and given back what it holds of the old one, only what
+ * brings that about is written to it. */
+static bool is_locked(const struct append *a)
+{
+	return a->peer && a->peer->recovery.state != RECOVERY_NONE && !a->is_recovery &&
+	       a->kind != PB(ENTRY_KIND, RECEIPT);
+}
+
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)
 {
 	struct entry entry = {0};
-	struct entry_row row = {.index = n->tree.size};
+	struct entry_row row = {.epoch = n->epoch, .index = n->tree.size};
 	struct buf encoded = {0};
 	enum err e;
 
 	ASSERT(entry_kind_is_addressed((int)a->kind) == (a->peer != NULL));
 	if (n->hold)
 		return err_new(ERR_STATE, "nothing is signed: %s", n->hold);
+	if (is_locked(a))
+		return err_new(
+			ERR_STATE,
+			"what this peer holds of the ledger before this one is not back yet: "
+			"its operator accepts the new one by `amparo peer accept-epoch`");
 	e = node_write(n);
 	if (!e)
 		e = fill_entry(n, a, &entry);
@@ -293,7 +329,7 @@ enum err ledger_sign(struct node *n)
 	if (!e)
 		e = node_write(n);
 	if (!e)
-		e = own_checkpoint_put(n->store, c.size, buf_view(&note));
+		e = own_checkpoint_put(n->store, n->epoch, c.size, buf_view(&note));
 	if (!e)
 		e = n->port.last_signed(n->port.ctx, buf_view(&note), buf_view(&n->note));
 	if (e) {
@@ -333,7 +369,7 @@ enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k, struct
 		*ret = p->row.sent_head;
 		return ERR_OK;
 	}
-	e = entry_get_k(n->store, p->row.id, k + 1, &row);
+	e = entry_get_k(n->store, n->epoch, p->row.id, k + 1, &row);
 	if (!e)
 		e = entry_decode(row.entry, &entry);
 	if (e)

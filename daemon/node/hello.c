@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/epoch.h"
 #include "node/internal.h"
 #include "node/peer_test.h"
 
@@ -78,6 +79,7 @@ static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, co
 
 	(void)snprintf(detail, sizeof(detail), "seal key pinned of %s", p->row.agency.text);
 	memcpy(p->row.origin, h->origin.text, sizeof(h->origin.text));
+	p->row.epoch = h->epoch;
 	verify_key_raw(h->key, p->row.seal_key);
 	p->row.pinned = true;
 	p->row.pinned_us = ledger_time_us(n);
@@ -118,7 +120,7 @@ static struct session *loser(const struct node *n, struct session *older, struct
 }
 
 /* What the peer holds of us against our own tree. */
-static enum err check_yours(struct node *n, const struct hello *h, bool *ret_ok)
+static enum err check_yours(struct node *n, struct peer *p, const struct hello *h, bool *ret_ok)
 {
 	struct digest root;
 	enum err e;
@@ -126,7 +128,14 @@ static enum err check_yours(struct node *n, const struct hello *h, bool *ret_ok)
 	*ret_ok = true;
 	if (!h->has_yours)
 		return ERR_OK;
-	if (h->yours.size <= n->tree.size) {
+	if (h->yours_epoch < n->epoch) { /* it has not accepted our new one */
+		*ret_ok = false;
+		peer_error(p, "the peer has not accepted our new ledger: its operator runs `amparo "
+			      "peer accept-epoch`");
+		peer_failed(n, p);
+		return ERR_OK;
+	}
+	if (h->yours_epoch == n->epoch && h->yours.size <= n->tree.size) {
 		e = ledger_root_at(n, h->yours.size, &root);
 		if (e)
 			return err_trace(e);
@@ -134,6 +143,9 @@ static enum err check_yours(struct node *n, const struct hello *h, bool *ret_ok)
 			return ERR_OK;
 	}
 	*ret_ok = false;
+	if (h->yours_epoch > n->epoch_seen)
+		n->epoch_seen = h->yours_epoch;
+	n->is_lost = true;
 	if (!n->hold) {
 		n->hold = "a peer holds a checkpoint of ours that this ledger does not contain: it "
 			  "was "
@@ -207,7 +219,7 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 			      buf_view(&p->held_note), h->my_note);
 		return e ? err_trace(e) : session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 	}
-	e = check_yours(n, h, &ours_stands);
+	e = check_yours(n, p, h, &ours_stands);
 	if (!e && ours_stands)
 		e = check_seen(n, m);
 	if (e)
@@ -274,7 +286,8 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 	e = hello_check(m, &expected, &h);
 	if (e == ERR_DENIED && peer_may_log(n, p))
 		log_line(LOG_ERR,
-			 "a peer shows another seal key or ledger than the pinned one: nothing is "
+			 "a peer shows another seal key or an earlier ledger than the pinned one: "
+			 "nothing is "
 			 "exchanged until the operator has compared fingerprints peer=%s",
 			 p->row.agency.text);
 	if (e == ERR_NOMEM || e == ERR_CRYPTO)
@@ -284,7 +297,7 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 			n, s, e == ERR_VERSION ? PB(BYE_CODE, VERSION) : PB(BYE_CODE, IDENTITY),
 			"Hello is not acceptable");
 	note_seal_until(p, m);
-	e = hello_accepted(n, s, m, &h);
+	e = h.is_new_epoch ? epoch_met(n, s, &h) : hello_accepted(n, s, m, &h);
 	hello_fini(&h);
 	return e;
 }

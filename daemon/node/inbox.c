@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/epoch.h"
 #include "node/internal.h"
 #include "node/limits.h"
 
@@ -29,7 +30,7 @@ static enum err compare_known(struct node *n, struct peer *p, const struct batch
 	*ret_differs_at = b->n_item;
 	for (size_t i = 0; i < b->n_item && b->item[i].is_known; i++) {
 		struct received_row row;
-		enum err e = received_get(n->store, p->row.id, b->item[i].k, &row);
+		enum err e = received_get(n->store, p->row.id, p->row.epoch, b->item[i].k, &row);
 
 		if (e)
 			return err_trace(e);
@@ -68,6 +69,7 @@ static enum err store_item(struct node *n, struct peer *p, const struct batch *b
 	const struct batch_item *item = &b->item[which];
 	struct received_row row = {
 		.peer = p->row.id,
+		.epoch = p->row.epoch,
 		.k = item->k,
 		.index = item->index,
 		.entry = item->entry,
@@ -160,7 +162,7 @@ static enum err head_received(struct node *n, struct peer *p, uint64_t k, struct
 		*ret = p->row.received_head;
 		return ERR_OK;
 	}
-	e = received_get(n->store, p->row.id, k + 1, &row);
+	e = received_get(n->store, p->row.id, p->row.epoch, k + 1, &row);
 	if (!e)
 		e = entry_position(row.entry, &addressee, &row_k, ret);
 	return e ? err_trace(e) : ERR_OK;
@@ -198,14 +200,14 @@ static enum err append_receipt(struct node *n, struct peer *p, const struct chec
 	return ERR_OK;
 }
 
-static enum err write_receipts(struct node *n, struct peer *p, const struct checkpoint *rests_on)
+enum err inbox_receipts(struct node *n, struct peer *p, const struct checkpoint *rests_on)
 {
 	while (p->row.receipted_k < p->row.received_k) {
 		struct exceptions x = {.n = 0};
 		uint64_t to_k = p->row.received_k;
 		enum err e;
 
-		e = received_walk_exceptions(n->store, p->row.id, p->row.receipted_k,
+		e = received_walk_exceptions(n->store, p->row.id, p->row.epoch, p->row.receipted_k,
 					     p->row.received_k, note_exception, &x);
 		if (e == ERR_FULL)
 			to_k = x.outcome[x.n - 1].k;
@@ -242,10 +244,14 @@ static enum err take_items(struct node *n, struct session *s, const struct batch
 		if (b->item[i].is_known)
 			continue;
 		wants_receipt = wants_receipt || !is_receipt(&b->item[i]);
-		e = take_item(n, s, b, i, &proof[i]);
+		e = replay_due(n, s->peer);
+		if (!e)
+			e = take_item(n, s, b, i, &proof[i]);
 	}
+	if (!e)
+		e = replay_due(n, s->peer);
 	if (!e && wants_receipt)
-		e = write_receipts(n, s->peer, &b->checkpoint);
+		e = inbox_receipts(n, s->peer, &b->checkpoint);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -275,7 +281,7 @@ static enum err held_half(struct node *n, const struct peer *p, uint64_t k, stru
 	struct received_row row;
 	struct proof proof = {.n = 0};
 	struct buf note = {0};
-	enum err e = received_get(n->store, p->row.id, k, &row);
+	enum err e = received_get(n->store, p->row.id, p->row.epoch, k, &row);
 
 	if (e)
 		return err_trace(e);
@@ -348,6 +354,12 @@ static enum err take_verified(struct node *n, struct session *s, const struct ba
 	return take_items(n, s, b);
 }
 
+enum err inbox_resume(struct node *n, struct session *s)
+{
+	s->n_dropped = 1;
+	return answer_resume(n, s);
+}
+
 /* One RESUME answers all batches that were on their way when it went: they are dropped. */
 static enum err batch_does_not_follow(struct node *n, struct session *s)
 {
@@ -377,6 +389,10 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 		return err_new(ERR_NOMEM, "batch");
 	if (s != p->live || n->hold)
 		return session_end(n, s, PB(BYE_CODE, BUSY), n->hold ? 60 : 0);
+	if (p->recovery.state == RECOVERY_FETCHING) {
+		s->has_postponed = true; /* what it holds of ours comes first; then RESUME */
+		return ERR_OK;
+	}
 	err_clear();
 	switch (batch_check(m, &expected, b)) {
 	case BATCH_OK:

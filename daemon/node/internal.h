@@ -7,6 +7,7 @@
  *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
  *   hello.c     Hello, pins, which of two sessions stays
+ *   epoch*.c recover.c replay.c   new epochs, ours and a peer's: epoch.h
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
  *   agreements.c  which agreement is in force               records.c  own records, opened slices
@@ -27,6 +28,7 @@
 #include "node/node.h"
 #include "node/tree.h"
 #include "policy/agreement.h"
+#include "store/epoch_table.h"
 #include "store/ledger_table.h"
 #include "store/peer_table.h"
 #include "store/record_table.h"
@@ -41,6 +43,7 @@
 #define PUMP_AGAIN_MS 50
 #define PING_AFTER_MS 60000
 #define HELLO_WITHIN_MS 10000
+#define HELD_WITHIN_MS 50000 /* for an answer; looked at when a ping is due */
 #define DIAL_FIRST_MS 500
 #define DIAL_MOST_MS 60000
 #define RETRY_AFTER_MAX_S 3600
@@ -71,9 +74,11 @@ struct peer {
 	bool is_configured;
 	bool may_dial;
 	bool dirty;
-	struct verify_key *key; /* pinned; NULL before first contact */
-	struct buf held_note;	/* newest checkpoint of it, as received */
-	struct session *live;	/* the session that stays, after both Hellos */
+	struct verify_key *key;	      /* pinned; NULL before first contact */
+	struct buf held_note;	      /* newest checkpoint of it, as received */
+	struct session *live;	      /* the session that stays, after both Hellos */
+	struct recovery_row recovery; /* since our new epoch, until all with it is in order */
+	bool recovery_dirty;
 	uint64_t dial_at_ms;
 	bool is_dialling;
 	unsigned n_failures;
@@ -108,8 +113,11 @@ struct session {
 	uint32_t schema_version;
 	uint64_t sent_size;
 	uint64_t sent_k;
-	uint64_t sent_hour;  /* hour of the last checkpoint sent */
-	uint64_t shown_size; /* of our newest checkpoint that the peer was shown */
+	uint64_t sent_hour;   /* hour of the last checkpoint sent */
+	uint64_t shown_size;  /* of our newest checkpoint that the peer was shown */
+	uint64_t held_ask_id; /* what it holds of our earlier epochs was asked for; 0: not */
+	uint64_t held_asked_ms;
+	bool has_postponed; /* batches were dropped until that is answered */
 	unsigned n_resumes;
 	unsigned n_dropped; /* batches since RESUME was sent, until one fits; 0: none is due */
 	struct in_flight flight[WINDOW_ITEMS]; /* ring: items that are not RECEIPT, k ascending */
@@ -194,6 +202,11 @@ struct job {
 	uint64_t request;
 	struct peer *peer; /* NULL: own ledger */
 	uint64_t at, size;
+	uint64_t epoch; /* own ledger: which; a peer's: of its ledger */
+	struct origin origin;
+	uint64_t n_recovered;
+	bool is_past; /* it ended, as `end` says */
+	struct epoch_row end;
 	struct frontier frontier;   /* own ledger: rebuilt */
 	struct chain_head *chain;   /* own ledger: a chain a peer */
 	struct chain_head received; /* a peer's ledger: its chain to us */
@@ -248,8 +261,12 @@ struct node {
 	struct store *store;
 	bool in_transaction;
 	const char *hold;
+	bool is_lost; /* it holds because entries that it signed are gone: a new epoch helps */
 
 	struct origin origin;
+	uint64_t epoch;	     /* its last part */
+	uint64_t epoch_seen; /* greatest epoch of ours that anything of ours names */
+	bool has_past;	     /* earlier epochs of ours are held */
 	struct tree tree;
 	uint64_t last_time_us; /* of the newest entry */
 	uint64_t signed_size;  /* of the newest own checkpoint */
@@ -313,6 +330,7 @@ struct append {
 	const uint8_t *record_id;
 	uint32_t revision;
 	const char *detail;
+	bool is_recovery; /* goes to a peer whose recovery is under way */
 };
 
 /** What became of it. */
@@ -353,6 +371,13 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
 /** Body of an entry without its salt, which goes to @p ret_salt (SALT_BYTES, may be NULL). */
 enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
 		   struct buf *out) WARN_UNUSED;
+
+/**
+ * Body of an entry that this node wrote, by its leaf: of any epoch, also one that a peer gave back.
+ *
+ * @retval ERR_NOT_FOUND  no such entry, or its body is erased
+ */
+enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *out) WARN_UNUSED;
 
 /** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
 uint64_t time_storable(uint64_t us);
@@ -536,12 +561,12 @@ enum err received_record_join(struct node *n, const struct digest *manifest, int
 			      size_t *ret_n) WARN_UNUSED;
 
 /**
- * Proof of an own seal; *ret borrows from @p entry, @p proof and the node.
+ * Proof of an own seal; *ret borrows from @p entry, @p proof and @p note.
  *
  * @retval ERR_FULL  its checkpoint is being signed: try again
  */
-enum err seal_of(struct node *n, uint64_t seal_index, struct buf *entry, struct proof *proof,
-		 struct pb_seal *ret) WARN_UNUSED;
+enum err seal_of(struct node *n, const struct record_row *record, struct buf *entry,
+		 struct proof *proof, struct buf *note, struct pb_seal *ret) WARN_UNUSED;
 
 /** Release the second stage of an own referral, as far as the agreement allows now. */
 enum err release_second_stage(struct node *n, struct peer *p, struct referral_row *r) WARN_UNUSED;
@@ -615,6 +640,12 @@ uint64_t peer_n_waiting(const struct peer *p);
 
 /** "2026-12-01"; empty for what is no time. */
 void day_text(uint64_t utc_us, char ret[16]);
+enum err request_ledger_new_epoch(struct asking *a) WARN_UNUSED;
+enum err request_peer_accept_epoch(struct asking *a) WARN_UNUSED;
+enum err request_peer_resume(struct asking *a) WARN_UNUSED;
+
+/** One PeerRow. */
+enum err reply_peer(struct asking *a, struct peer *p, bool more) WARN_UNUSED;
 
 /** Change the state of a referral on our side: entry, history, row. */
 enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,

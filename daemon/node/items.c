@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/epoch.h"
 #include "referral/state.h"
 
 enum err item_refuse(struct taking *t, int reason)
@@ -41,13 +42,16 @@ enum err item_body(struct taking *t, const ProtobufCMessageDescriptor *desc, voi
 
 /* --- receipts --- */
 
-static enum err apply_exceptions(struct taking *t, const struct pb_receipt *r)
+/* @param epoch of ours; what was told before, of an earlier epoch of the peer, is no news */
+static enum err apply_exceptions(struct taking *t, const struct pb_receipt *r, uint64_t epoch)
 {
 	for (size_t i = 0; i < r->n_exceptions; i++) {
 		const struct pb_exception *x = r->exceptions[i];
-		enum err e = refusal_put(t->n->store, t->p->row.id, x->k, (int)x->status,
+		enum err e = refusal_put(t->n->store, t->p->row.id, epoch, x->k, (int)x->status,
 					 x->has_reason ? (int)x->reason : 0);
 
+		if (e == ERR_EXISTS)
+			continue;
 		if (e)
 			return err_trace(e);
 		t->p->row.n_refused++;
@@ -76,17 +80,42 @@ static enum err false_receipt(struct taking *t)
 	return item_refuse(t, PB(REFUSAL_REASON, FALSE_STATEMENT));
 }
 
+/* It names an earlier ledger of ours: written before the peer accepted this one. */
+static bool is_of_the_past(const struct node *n, const struct pb_receipt *r, uint64_t *ret_epoch)
+{
+	struct origin origin;
+
+	return r->origin &&
+	       origin_check(view_str(r->origin), &n->agency, &origin, ret_epoch) == ERR_OK &&
+	       *ret_epoch < n->epoch;
+}
+
+/* Without effect on what is delivered now; what it says was refused stays refused. */
+static enum err take_past_receipt(struct taking *t, const struct pb_receipt *r, uint64_t epoch)
+{
+	enum err e;
+
+	if (!r->has_from_k || r->from_k == 0 ||
+	    receipt_check(r, r->origin, r->from_k - 1, INT64_MAX))
+		return false_receipt(t);
+	e = node_write(t->n);
+	return e ? err_trace(e) : apply_exceptions(t, r, epoch);
+}
+
 static enum err take_receipt(struct taking *t, struct session *s)
 {
 	CLEANUP(message_freep) struct pb_receipt *r = NULL;
 	struct node *n = t->n;
 	struct peer *p = t->p;
 	struct digest root, head;
+	uint64_t epoch;
 	enum err e;
 
 	e = item_body(t, &pb_receipt_desc, &r);
 	if (e || t->reason)
 		return e;
+	if (is_of_the_past(n, r, &epoch))
+		return take_past_receipt(t, r, epoch);
 	if (receipt_check(r, n->origin.text, p->row.delivered_k, p->row.sent_k) || r->size == 0 ||
 	    r->size > n->signed_size)
 		return false_receipt(t);
@@ -100,7 +129,7 @@ static enum err take_receipt(struct taking *t, struct session *s)
 		return false_receipt(t);
 	e = node_write(n);
 	if (!e)
-		e = apply_exceptions(t, r);
+		e = apply_exceptions(t, r, n->epoch);
 	if (e)
 		return err_trace(e);
 	p->row.delivered_k = r->to_k;
@@ -275,6 +304,12 @@ static enum err take_kind(struct taking *t, struct session *s)
 	case PB(ENTRY_KIND, WITHDRAW):
 		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE))
 				  : take_adopt(t, t->entry.kind == PB(ENTRY_KIND, WITHDRAW));
+	case PB(ENTRY_KIND, EPOCH):
+		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE))
+				  : item_take_epoch(t, s);
+	case PB(ENTRY_KIND, EPOCH_ACCEPTED):
+		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE))
+				  : item_take_epoch_accepted(t);
 	case PB(ENTRY_KIND, STATUS):
 		return n_openings ? item_refuse(t, PB(REFUSAL_REASON, BAD_SLICE)) : take_status(t);
 	case PB(ENTRY_KIND, CORRECTION):
@@ -282,7 +317,6 @@ static enum err take_kind(struct taking *t, struct session *s)
 	case PB(ENTRY_KIND, RECALL_ANSWER):
 	case PB(ENTRY_KIND, NOTICE):
 	case PB(ENTRY_KIND, KEY):
-	case PB(ENTRY_KIND, EPOCH):
 		return item_refuse(t, PB(REFUSAL_REASON, UNSUPPORTED));
 	case PB(ENTRY_KIND, SEAL):
 	case PB(ENTRY_KIND, CONSULTED):

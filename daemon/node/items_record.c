@@ -72,7 +72,7 @@ static enum err check_seal(struct taking *t, const struct pb_seal *seal, const s
 	enum err e;
 
 	if (known && known->row.pinned) {
-		e = seal_check(seal, m, originator, known == t->p ? known->row.origin : NULL,
+		e = seal_check(seal, m, originator, NULL, /* of any epoch: it stays sealed */
 			       known->key);
 	} else {
 		e = key_by_chain(t, seal, originator, &key);
@@ -311,7 +311,7 @@ enum err item_take_supplement(struct taking *t)
 	if (!view_eq(view_digest(&row.manifest), message_bytes(1, m->record->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, UNKNOWN_REFERENCE));
 	/* the sender may release only what it saw accepted */
-	if (!is_accepted(row.state) || row.our_change_k == 0 || t->entry.seen_k < row.our_change_k)
+	if (!is_accepted(row.state) || t->entry.seen_k < row.our_change_k)
 		return item_refuse(t, PB(REFUSAL_REASON, STATE));
 	e = manifest_get(t->n->store, &row.manifest, &manifest_row);
 	if (!e)

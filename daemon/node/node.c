@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "node/alarms.h"
+#include "node/epoch.h"
 #include "node/internal.h"
 #include "node/limits.h"
 #include "node/peer_test.h"
@@ -305,6 +306,8 @@ static enum err build_outputs(struct node *n)
 	for (struct session *s = n->session; s; s = s->next) {
 		enum err e = session_hello_due(n, s);
 
+		if (!e && s->hello_seen && s->peer->live == s)
+			e = recover_ask(n, s);
 		if (!e)
 			e = outbox_pump(n, s);
 		if (e)
@@ -322,6 +325,8 @@ static enum err turn(struct node *n, bool *ret_more)
 	e = take_inputs(n);
 	if (!e)
 		e = take_timers(n);
+	if (!e)
+		e = replay_step(n, ret_more);
 	if (!e)
 		e = verify_step(n, ret_more);
 	/* Also when a Hello of this very turn stopped the signing: entries without their checkpoint

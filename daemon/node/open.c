@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "node/alarms.h"
+#include "node/epoch.h"
 #include "node/internal.h"
 #include "node/limits.h"
 
@@ -25,6 +26,7 @@ static enum err meta_text(struct node *n, const char *name, char *ret, size_t n_
 static enum err check_identity(struct node *n)
 {
 	char agency[AGENCY_ID_MAX + 1];
+	struct origin origin;
 	uint8_t id[STORE_ID_BYTES];
 	struct buf canary = {0}, plain = {0};
 	enum err e;
@@ -36,6 +38,8 @@ static enum err check_identity(struct node *n)
 		return err_trace(e);
 	if (strcmp(agency, n->agency.text) != 0)
 		return err_new(ERR_CONFIG, "the database belongs to another agency");
+	if (origin_check(view_str(n->origin.text), &n->agency, &origin, &n->epoch))
+		return err_new(ERR_STORAGE, "the ledger's origin is damaged");
 	e = store_meta_get(n->store, "canary", &canary);
 	if (!e && !buf_copy(&canary, id, sizeof(id)))
 		e = err_new(ERR_STORAGE, "canary");
@@ -65,7 +69,7 @@ static enum err check_newest(struct node *n)
 		struct entry entry;
 		struct digest leaf;
 
-		e = entry_get(n->store, i, &row);
+		e = entry_get(n->store, n->epoch, i, &row);
 		if (e)
 			return err_trace(e);
 		leaf = merkle_leaf(row.entry);
@@ -73,7 +77,7 @@ static enum err check_newest(struct node *n)
 			return err_new(ERR_STORAGE, "entry %llu is damaged", (unsigned long long)i);
 		n->last_time_us = entry.time_us;
 	}
-	e = own_checkpoint_get(n->store, &n->signed_size, &n->note);
+	e = own_checkpoint_get(n->store, n->epoch, &n->signed_size, &n->note);
 	if (!e)
 		e = checkpoint_read(buf_view(&n->note), n->origin.text,
 				    seal_key_public(n->seal_key), &c);
@@ -97,7 +101,7 @@ static enum err load_last_time(struct node *n)
 
 	if (n->tree.size == 0)
 		return ERR_OK;
-	e = entry_get(n->store, n->tree.size - 1, &row);
+	e = entry_get(n->store, n->epoch, n->tree.size - 1, &row);
 	if (!e)
 		e = entry_decode(row.entry, &entry);
 	if (e)
@@ -111,6 +115,7 @@ static void check_last_signed(struct node *n, const struct node_options *options
 {
 	const struct verify_key *key = seal_key_public(n->seal_key);
 	struct checkpoint c;
+	struct origin origin;
 	struct digest root;
 
 	if (view_eq(options->last_signed_newest, buf_view(&n->note)) ||
@@ -119,8 +124,17 @@ static void check_last_signed(struct node *n, const struct node_options *options
 	if (options->last_signed_newest.n == 0) {
 		n->hold = "the last-signed file is missing or empty: nobody can tell whether the "
 			  "database was rolled back";
-	} else if (checkpoint_read(options->last_signed_newest, n->origin.text, key, &c)) {
+	} else if (checkpoint_read(options->last_signed_newest, NULL, key, &c) ||
+		   origin_check(view_str(c.origin.text), &n->agency, &origin, &n->epoch_seen)) {
 		n->hold = "the last-signed file is damaged or of another ledger";
+	} else if (n->epoch_seen > n->epoch) {
+		n->hold =
+			"the database is of an epoch before the one that was signed: an old backup "
+			"was restored, or a new epoch was not finished";
+	} else if (n->epoch_seen < n->epoch) {
+		n->hold =
+			"the last-signed file is of an epoch before the database: nobody can tell "
+			"whether the database was rolled back";
 	} else if (c.size > n->signed_size) {
 		n->hold = "the database stands behind what was signed: an old backup was restored";
 	} else if (ledger_root_at(n, c.size, &root) || !digest_eq(&root, &c.root)) {
@@ -129,6 +143,7 @@ static void check_last_signed(struct node *n, const struct node_options *options
 		log_line(LOG_WARN, "last-signed stands behind the database, and is written again");
 		return;
 	}
+	n->is_lost = true;
 	log_line(LOG_ERR, "nothing is signed: %s", n->hold);
 }
 
@@ -170,8 +185,9 @@ static enum err fill_new_database(struct node *n)
 	uint8_t canary[STORE_ID_BYTES];
 	enum err e;
 
-	origin_make(&n->origin, &n->agency, n->started_us / 1000000);
-	e = tree_load(&n->tree, n->store, 0);
+	n->epoch = n->started_us / 1000000;
+	origin_make(&n->origin, &n->agency, n->epoch);
+	e = tree_load(&n->tree, n->store, n->epoch, 0);
 	if (!e)
 		e = store_meta_put(n->store, "agency", view_str(n->agency.text));
 	if (!e)
@@ -206,10 +222,22 @@ enum err node_init(const struct node_options *options)
 	return e ? err_trace(e) : ERR_OK;
 }
 
+/* Are there ledgers of ours before this one? */
+static enum err look_back(struct node *n)
+{
+	struct epoch_row first;
+	enum err e = epoch_next(n->store, 0, 0, &first);
+
+	n->has_past = e == ERR_OK;
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static enum err commit_start(struct node *n)
 {
 	enum err e = append_start(n);
 
+	if (!e)
+		e = epoch_introduce(n);
 	if (!e && !n->hold)
 		e = ledger_sign(n);
 	if (!e)
@@ -233,9 +261,9 @@ enum err node_open(const struct node_options *options, struct node **ret)
 	if (!e)
 		e = check_identity(n);
 	if (!e)
-		e = entry_count(n->store, &size);
+		e = entry_count(n->store, n->epoch, &size);
 	if (!e)
-		e = tree_load(&n->tree, n->store, size);
+		e = tree_load(&n->tree, n->store, n->epoch, size);
 	if (!e)
 		e = load_last_time(n);
 	if (!e)
@@ -245,7 +273,9 @@ enum err node_open(const struct node_options *options, struct node **ret)
 	check_last_signed(n, options);
 	clock_check(n);
 	limits_look(n);
-	e = peers_load(n, options);
+	e = look_back(n);
+	if (!e)
+		e = peers_load(n, options);
 	if (!e)
 		e = alarms_load(n);
 	if (!e)

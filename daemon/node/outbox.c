@@ -276,7 +276,8 @@ static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
 			s->pump_at_ms = n->port.mono_ms(n->port.ctx) + (room ? 0 : PUMP_AGAIN_MS);
 			return ERR_OK;
 		}
-		e = entry_walk_peer(n->store, s->peer->row.id, s->sent_k, add_to_parcel, p);
+		e = entry_walk_peer(n->store, n->epoch, s->peer->row.id, s->sent_k, add_to_parcel,
+				    p);
 		if (e && e != ERR_FULL)
 			return err_trace(e);
 		if (p->n_item == 0)

@@ -83,8 +83,9 @@ static enum err load_pinned(struct node *n, struct peer *p)
 {
 	enum err e;
 
-	if (!p->row.pinned)
-		return ERR_OK;
+	e = recovery_get(n->store, p->row.id, &p->recovery);
+	if (e || !p->row.pinned)
+		return e ? err_trace(e) : ERR_OK;
 	e = verify_key_new(view_of(p->row.seal_key, sizeof(p->row.seal_key)), &p->key);
 	if (!e && p->row.held_checkpoint)
 		e = received_checkpoint_get(n->store, p->row.held_checkpoint, &p->held_note);
@@ -119,14 +120,16 @@ enum err peers_save(struct node *n)
 		struct peer *p = &n->peer[i];
 		enum err e;
 
-		if (!p->dirty)
+		if (!p->dirty && !p->recovery_dirty)
 			continue;
 		e = node_write(n);
 		if (!e)
 			e = peer_put(n->store, &p->row);
+		if (!e && p->recovery_dirty)
+			e = recovery_put(n->store, p->row.id, &p->recovery);
 		if (e)
 			return err_trace(e);
-		p->dirty = false;
+		p->dirty = p->recovery_dirty = false;
 	}
 	return ERR_OK;
 }
@@ -186,7 +189,7 @@ void peer_pause(struct node *n, struct peer *p, uint32_t for_s, uint32_t most_s)
 
 static bool wants_session(const struct node *n, const struct peer *p)
 {
-	if (!p->is_configured || !p->may_dial || p->row.stopped)
+	if (!p->is_configured || !p->may_dial || p->row.stopped || p->row.new_origin[0])
 		return false;
 	for (const struct session *s = n->session; s; s = s->next)
 		if (s->peer == p && !s->closing)

@@ -1,6 +1,7 @@
 /* Ask and Answer: read-only questions between peers, and reconciling a pair with them. */
 #include <string.h>
 
+#include "node/epoch.h"
 #include "node/internal.h"
 
 #define ASK_HEADS_MAX 64
@@ -23,7 +24,7 @@ static enum err head_of_side(struct node *n, struct peer *p, bool is_sent, uint6
 		*ret = p->row.received_head;
 		return ERR_OK;
 	}
-	e = received_get(n->store, p->row.id, k + 1, &row);
+	e = received_get(n->store, p->row.id, p->row.epoch, k + 1, &row);
 	if (!e)
 		e = entry_position(row.entry, &addressee, &row_k, ret);
 	return e ? err_trace(e) : ERR_OK;
@@ -106,6 +107,10 @@ enum err query_ask(struct node *n, struct session *s, const struct pb_ask *m)
 	    (m->heads && (!m->heads->has_side || m->heads->n_k > ASK_HEADS_MAX)) ||
 	    (m->consistency && m->consistency->n_sizes > ASK_SIZES_MAX))
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "ASK is not acceptable");
+	if (m->entries) {
+		s->said_ms = n->port.mono_ms(n->port.ctx);
+		return epoch_give_back(n, s, m->id, m->entries);
+	}
 	answer.has_id = 1;
 	answer.id = m->id;
 	if (m->heads)
@@ -113,7 +118,6 @@ enum err query_ask(struct node *n, struct session *s, const struct pb_ask *m)
 	else if (m->consistency)
 		e = answer_sizes(n, s->shown_size, m->consistency, proof, size_proof, size_list,
 				 &answer);
-	/* entries of an earlier epoch: this node holds none until epochs are accepted */
 	frame.answer = &answer;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
 	return e ? err_trace(e) : output_message(n, OUTPUT_SEND, s->number, &frame);
@@ -283,6 +287,8 @@ static enum err reconcile_answer(struct node *n, struct reconcile *r, const stru
 
 enum err query_answer(struct node *n, struct session *s, const struct pb_answer *m)
 {
+	if (recover_awaits(s, m))
+		return recover_answer(n, s, m);
 	for (size_t i = 0; i < NODE_JOBS_MAX; i++) {
 		struct reconcile *r = &n->reconcile[i];
 

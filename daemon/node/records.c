@@ -241,6 +241,7 @@ static enum err append_seal(struct node *n, const struct node_caller *caller,
 	if (!e)
 		e = ledger_append(n, &seal, &done);
 	row->seal_index = done.index;
+	row->seal_epoch = n->epoch;
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -298,29 +299,61 @@ enum err own_record_seal(struct node *n, const struct node_caller *caller,
 	return ERR_OK;
 }
 
-enum err seal_of(struct node *n, uint64_t seal_index, struct buf *entry, struct proof *proof,
-		 struct pb_seal *ret)
+/* In a ledger of ours that ended: what it was signed for stands. */
+static enum err prove_in_past(struct node *n, const struct record_row *record, struct proof *proof,
+			      struct buf *note)
 {
-	struct tree_reader reader = tree_reader_of(&n->tree);
-	struct entry_row row;
+	CLEANUP(freep) struct tree *past = malloc(sizeof(*past));
+	uint64_t size = 0, n_entries = 0;
 	enum err e;
 
-	if (seal_index >= n->signed_size)
+	if (!past)
+		return err_new(ERR_NOMEM, "tree");
+	e = own_checkpoint_get(n->store, record->seal_epoch, &size, note);
+	if (!e)
+		e = entry_count(n->store, record->seal_epoch, &n_entries);
+	if (!e)
+		e = tree_load(past, n->store, record->seal_epoch, n_entries);
+	if (!e) {
+		struct tree_reader reader = tree_reader_of(past);
+
+		e = merkle_prove_inclusion(&reader, record->seal_index, size, proof);
+	}
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err prove_now(struct node *n, const struct record_row *record, struct proof *proof,
+			  struct buf *note)
+{
+	struct tree_reader reader = tree_reader_of(&n->tree);
+	enum err e;
+
+	if (record->seal_index >= n->signed_size)
 		return err_new(ERR_FULL, "the record's seal is being committed: try again");
-	e = entry_get(n->store, seal_index, &row);
+	e = merkle_prove_inclusion(&reader, record->seal_index, n->signed_size, proof);
+	return e ? err_trace(e) : buf_put_view(note, buf_view(&n->note));
+}
+
+enum err seal_of(struct node *n, const struct record_row *record, struct buf *entry,
+		 struct proof *proof, struct buf *note, struct pb_seal *ret)
+{
+	struct entry_row row;
+	enum err e = record->seal_epoch == n->epoch ? prove_now(n, record, proof, note)
+						    : prove_in_past(n, record, proof, note);
+
+	if (!e)
+		e = entry_get(n->store, record->seal_epoch, record->seal_index, &row);
 	if (!e)
 		e = buf_put_view(entry, row.entry);
-	if (!e)
-		e = merkle_prove_inclusion(&reader, seal_index, n->signed_size, proof);
 	if (e)
 		return err_trace(e);
 	*ret = (struct pb_seal)PB_SEAL_INIT;
 	ret->has_entry = ret->has_index = ret->has_checkpoint = 1;
 	ret->entry = message_borrow(buf_view(entry));
-	ret->index = seal_index;
+	ret->index = record->seal_index;
 	ret->has_proof = proof->n != 0;
 	ret->proof = message_borrow(view_of(proof->hash, proof->n * sizeof(proof->hash[0])));
-	ret->checkpoint = message_borrow(buf_view(&n->note));
+	ret->checkpoint = message_borrow(buf_view(note));
 	return ERR_OK;
 }
 
@@ -377,13 +410,9 @@ static enum err append_supplement(struct node *n, struct peer *p, const struct r
 static enum err load_referral(struct node *n, const struct referral_row *r,
 			      struct pb_referral **ret)
 {
-	struct entry_row row;
 	struct buf body = {0};
-	enum err e;
+	enum err e = own_body_load(n, &r->leaf, &body);
 
-	e = entry_get_leaf(n->store, &r->leaf, &row);
-	if (!e)
-		e = body_load(n, row.body_blob, NULL, &body);
 	if (!e)
 		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);
 	buf_fini(&body);
@@ -403,6 +432,11 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 
 	if (!r->has_manifest)
 		return ERR_OK;
+	if (p->recovery.state != RECOVERY_NONE) { /* it may have been released before: later */
+		r->release_due = true;
+		e = node_write(n);
+		return e ? err_trace(e) : referral_put(n->store, r);
+	}
 	e = agreement_for(n, p, r->purpose, &a);
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK; /* evaluated anew: nothing may leave now */

@@ -31,6 +31,9 @@ static const struct verb {
 	{23, ANYONE, request_node_status, "status"},
 	{24, ANYONE, request_peer_show, "peer show"},
 	{25, NODE_ROLE_OPERATOR, request_peer_test, "peer test"},
+	{26, NODE_ROLE_OPERATOR, request_ledger_new_epoch, "ledger new-epoch"},
+	{27, NODE_ROLE_OPERATOR, request_peer_accept_epoch, "peer accept-epoch"},
+	{28, NODE_ROLE_OPERATOR, request_peer_resume, "peer resume"},
 };
 
 enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,

@@ -75,7 +75,7 @@ enum err request_audit_list(struct asking *a)
 	enum err e = ERR_OK;
 
 	if (from < a->n->tree.size)
-		e = entry_walk(a->n->store, from, send_entry, &w);
+		e = entry_walk(a->n->store, a->n->epoch, from, send_entry, &w);
 	if (e && e != ERR_FULL)
 		return err_trace(e);
 	return reply_end(a->n, a->caller->id, a->id);

@@ -14,6 +14,10 @@ const char *peer_state(const struct peer *p)
 {
 	if (p->row.stopped)
 		return "stopped";
+	if (p->row.new_origin[0])
+		return "new-epoch"; /* it waits for `peer accept-epoch` */
+	if (p->recovery.state != RECOVERY_NONE)
+		return "recovering"; /* our own new epoch is not settled with it */
 	if (p->live)
 		return "connected";
 	if (!p->is_configured)
@@ -29,7 +33,7 @@ uint64_t peer_n_waiting(const struct peer *p)
 	return p->row.content_k > p->row.delivered_k ? p->row.content_k - p->row.delivered_k : 0;
 }
 
-static enum err send_peer(struct asking *a, struct peer *p)
+enum err reply_peer(struct asking *a, struct peer *p, bool more)
 {
 	struct pb_api_reply reply = PB_API_REPLY_INIT;
 	struct pb_peer_row m = PB_PEER_ROW_INIT;
@@ -60,14 +64,16 @@ static enum err send_peer(struct asking *a, struct peer *p)
 	m.last_error = p->row.last_error[0] ? p->row.last_error : NULL;
 	m.in_force = message_borrow_text(in_force);
 	m.address = message_borrow_text(p->address);
+	m.origin = p->row.pinned ? p->row.origin : NULL;
+	m.new_origin = p->row.new_origin[0] ? p->row.new_origin : NULL;
 	reply.peer = &m;
-	return reply_row(a->n, a->caller->id, a->id, &reply, true);
+	return reply_row(a->n, a->caller->id, a->id, &reply, more);
 }
 
 enum err request_peer_list(struct asking *a)
 {
 	for (size_t i = 0; i < a->n->n_peer; i++) {
-		enum err e = send_peer(a, &a->n->peer[i]);
+		enum err e = reply_peer(a, &a->n->peer[i], true);
 
 		if (e)
 			return err_trace(e);

@@ -61,7 +61,7 @@ static enum err oldest_waiting(struct node *n, struct peer *p, uint64_t *ret_us)
 {
 	struct idle_search s = {.k = p->idle_k > p->row.delivered_k ? p->idle_k
 								    : p->row.delivered_k};
-	enum err e = entry_walk_peer(n->store, p->row.id, s.k, look_at, &s);
+	enum err e = entry_walk_peer(n->store, n->epoch, p->row.id, s.k, look_at, &s);
 
 	if (e && e != ERR_FULL)
 		return err_trace(e);
@@ -109,7 +109,7 @@ static enum err fill_received(struct showing *s)
 	m->last_error = row->last_error[0] ? s->p->row.last_error : NULL;
 	if (!row->received_k)
 		return ERR_OK;
-	e = received_get(s->n->store, row->id, row->received_k, &newest);
+	e = received_get(s->n->store, row->id, row->epoch, row->received_k, &newest);
 	if (e)
 		return err_trace(e);
 	if (entry_decode(newest.entry, &entry) == ERR_OK) {

@@ -24,6 +24,8 @@ static enum err delivery_of(struct node *n, const struct referral_row *r, const 
 			    int *ret_reason)
 {
 	const struct peer *p = peer_by_row(n, r->peer);
+	struct entry_row row;
+	bool is_past;
 	int status;
 	enum err e;
 
@@ -36,11 +38,20 @@ static enum err delivery_of(struct node *n, const struct referral_row *r, const 
 		*ret = "expired";
 		return ERR_OK;
 	}
-	if (!p || r->k > p->row.delivered_k) {
+	e = entry_get_leaf(n->store, &r->leaf, &row);
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	/* of an earlier epoch: what its receiver did not have was written again */
+	is_past = e == ERR_NOT_FOUND || row.epoch != n->epoch;
+	if (!is_past && (!p || r->k > p->row.delivered_k)) {
 		*ret = p && p->live && p->live->sent_k >= r->k ? "sent" : "sealed";
 		return ERR_OK;
 	}
-	e = refusal_get(n->store, r->peer, r->k, &status, ret_reason);
+	if (is_past && p && p->recovery.state != RECOVERY_NONE) {
+		*ret = "sealed";
+		return ERR_OK;
+	}
+	e = refusal_get(n->store, r->peer, e ? 0 : row.epoch, r->k, &status, ret_reason);
 	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
 	*ret = !e ? "refused" : r->opened ? "opened" : "received";
@@ -151,7 +162,6 @@ static enum err find(struct asking *a, bool has_id, ProtobufCBinaryData id,
 /* Body of the REFERRAL, whichever side wrote it. */
 static enum err load_terms(struct node *n, const struct referral_row *r, struct pb_referral **ret)
 {
-	struct entry_row own;
 	struct received_row theirs;
 	struct buf body = {0};
 	enum err e;
@@ -162,9 +172,7 @@ static enum err load_terms(struct node *n, const struct referral_row *r, struct 
 			e = theirs.has_body ? body_load(n, theirs.body_blob, NULL, &body)
 					    : ERR_NOT_FOUND;
 	} else {
-		e = entry_get_leaf(n->store, &r->leaf, &own);
-		if (!e)
-			e = body_load(n, own.body_blob, NULL, &body);
+		e = own_body_load(n, &r->leaf, &body);
 	}
 	if (!e)
 		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);
@@ -207,6 +215,14 @@ static enum err fill_content(struct node *n, const struct referral_row *r, struc
 	return ERR_OK;
 }
 
+/* Nothing can be said to the peer now: it is told of a later reading. */
+static bool is_locked(struct node *n, const struct referral_row *r)
+{
+	const struct peer *p = peer_by_row(n, r->peer);
+
+	return p && p->recovery.state != RECOVERY_NONE;
+}
+
 static enum err log_consulted(struct asking *a, struct referral_row *r, const char *reason)
 {
 	struct append logged = {
@@ -220,7 +236,7 @@ static enum err log_consulted(struct asking *a, struct referral_row *r, const ch
 
 	if (!e)
 		e = ledger_append(a->n, &logged, &done);
-	if (e || !r->is_incoming || r->opened)
+	if (e || !r->is_incoming || r->opened || is_locked(a->n, r))
 		return e ? err_trace(e) : ERR_OK;
 	/* the sender learns that a caseworker has opened it */
 	return referral_change(a->n, a->caller, r, 0, true, NULL);

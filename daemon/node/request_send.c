@@ -131,11 +131,11 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 	struct pb_referral m = *s->ask->terms;
 	struct pb_disclosure d = PB_DISCLOSURE_INIT;
 	struct pb_seal seal;
-	struct buf named = {0}, entry = {0};
+	struct buf named = {0}, entry = {0}, note = {0};
 	struct proof proof;
 	enum err e;
 
-	e = seal_of(s->n, s->record->row.seal_index, &entry, &proof, &seal);
+	e = seal_of(s->n, &s->record->row, &entry, &proof, &note, &seal);
 	for (size_t i = 0; !e && i < n_opened; i++)
 		e = buf_put_view(&named, view_digest(&opened[i].commitment));
 	if (!e) {
@@ -149,6 +149,7 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 	}
 	buf_fini(&named);
 	buf_fini(&entry);
+	buf_fini(&note);
 	return e ? err_trace(e) : ERR_OK;
 }
 

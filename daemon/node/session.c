@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/epoch.h"
 #include "node/internal.h"
 #include "node/peer_test.h"
 
@@ -291,6 +292,11 @@ enum err session_tick(struct node *n, struct session *s, uint64_t now_ms)
 	}
 	if (!s->hello_seen || now_ms - s->said_ms < PING_AFTER_MS)
 		return ERR_OK;
+	if (s->held_ask_id && now_ms - s->held_asked_ms >= HELD_WITHIN_MS) {
+		err_clear();
+		return session_fault(n, s, PB(BYE_CODE, PROTOCOL),
+				     "the peer does not say what it holds of our earlier ledger");
+	}
 	frame.ping = &ping;
 	s->said_ms = now_ms;
 	return output_message(n, OUTPUT_SEND, s->number, &frame);

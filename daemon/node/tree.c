@@ -26,7 +26,7 @@ static enum err tile_hashes(struct tree *t, unsigned level, uint64_t n, const st
 	}
 	if (!t->cache[level].is_set || t->cache[level].n != n) {
 		t->cache[level].is_set = false;
-		e = tile_get(t->store, level, n, t->cache[level].hash);
+		e = tile_get(t->store, t->epoch, level, n, t->cache[level].hash);
 		if (e)
 			return err_trace(e);
 		t->cache[level].n = n;
@@ -69,7 +69,7 @@ static enum err load_tail(struct tree *t, unsigned level)
 	uint64_t stored;
 	enum err e;
 
-	e = tile_count(t->store, level, &stored);
+	e = tile_count(t->store, t->epoch, level, &stored);
 	if (e)
 		return err_trace(e);
 	if (stored != full_tiles(t, level))
@@ -80,21 +80,23 @@ static enum err load_tail(struct tree *t, unsigned level)
 	if (n == 0)
 		return ERR_OK;
 	if (level == 0)
-		return entry_leaves(t->store, first, n, t->tail[0].hash);
+		return entry_leaves(t->store, t->epoch, first, n, t->tail[0].hash);
 	for (size_t i = 0; i < n; i++) {
-		e = tile_get_node(t->store, level - 1, first + i, &t->tail[level].hash[i]);
+		e = tile_get_node(t->store, t->epoch, level - 1, first + i,
+				  &t->tail[level].hash[i]);
 		if (e)
 			return err_trace(e);
 	}
 	return ERR_OK;
 }
 
-enum err tree_load(struct tree *t, struct store *store, uint64_t size)
+enum err tree_load(struct tree *t, struct store *store, uint64_t epoch, uint64_t size)
 {
 	enum err e;
 
 	memset(t, 0, sizeof(*t));
 	t->store = store;
+	t->epoch = epoch;
 	t->size = size;
 	for (unsigned level = 0; level < TREE_TILE_LEVELS - 1; level++) {
 		e = load_tail(t, level);
@@ -128,7 +130,8 @@ enum err tree_append(struct tree *t, const struct digest *leaf)
 			return ERR_OK;
 		memcpy(scratch, t->tail[level].hash, sizeof(scratch));
 		node = fold(scratch, 8);
-		e = tile_put(t->store, level, full_tiles(t, level) - 1, t->tail[level].hash, &node);
+		e = tile_put(t->store, t->epoch, level, full_tiles(t, level) - 1,
+			     t->tail[level].hash, &node);
 		if (e)
 			return err_trace(e);
 		t->tail[level].n = 0;

@@ -14,6 +14,7 @@
 
 struct tree {
 	struct store *store; /**< borrowed */
+	uint64_t epoch;
 	uint64_t size;
 	struct frontier frontier;
 	struct {
@@ -30,10 +31,11 @@ struct tree {
 /**
  * Rebuild the edges from the database: O(256 x levels) reads.
  *
+ * @param epoch of the ledger
  * @param size  number of entries stored
  * @retval ERR_STORAGE  tiles and entries do not fit together
  */
-enum err tree_load(struct tree *t, struct store *store, uint64_t size) WARN_UNUSED;
+enum err tree_load(struct tree *t, struct store *store, uint64_t epoch, uint64_t size) WARN_UNUSED;
 
 /** Add a leaf; writes a tile when one is full. In a transaction. */
 enum err tree_append(struct tree *t, const struct digest *leaf) WARN_UNUSED;

@@ -30,10 +30,57 @@ void jobs_forget(struct node *n, uint64_t caller)
 	}
 }
 
+/* The first epoch after @p after: those that ended, then the present one. */
+static enum err choose_epoch(struct node *n, struct job *j, uint64_t after)
+{
+	const int64_t owner = j->peer ? j->peer->row.id : 0;
+	struct epoch_row row;
+	enum err e = epoch_next(n->store, owner, after, &row);
+
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	j->is_past = !e;
+	if (!e) {
+		j->epoch = row.epoch;
+		j->size = j->peer ? row.k : row.size;
+		j->end = row;
+		memcpy(j->origin.text, row.origin, sizeof(j->origin.text));
+		return ERR_OK;
+	}
+	j->epoch = j->peer ? j->peer->row.epoch : n->epoch;
+	j->size = j->peer ? j->peer->row.received_k : n->signed_size;
+	memcpy(j->origin.text, j->peer ? j->peer->row.origin : n->origin.text,
+	       sizeof(j->origin.text));
+	return ERR_OK;
+}
+
+/* Each epoch is verified by itself, from its empty tree and the beginning of its chains. */
+static enum err job_begin(struct node *n, struct job *j, uint64_t after)
+{
+	enum err e = choose_epoch(n, j, after);
+
+	if (e)
+		return err_trace(e);
+	j->at = j->last_us = 0;
+	j->n_entries = j->n_bodies = j->n_receipts = j->n_recovered = 0;
+	j->received = chain_start(j->origin.text, &n->agency);
+	memset(&j->frontier, 0, sizeof(j->frontier));
+	if (j->peer)
+		return ERR_OK;
+	free(j->chain);
+	j->chain = calloc(n->n_peer + 1, sizeof(*j->chain));
+	if (!j->chain)
+		return err_new(ERR_NOMEM, "verification");
+	for (size_t i = 0; i < n->n_peer; i++)
+		j->chain[i] = chain_start(j->origin.text, &n->peer[i].row.agency);
+	return ERR_OK;
+}
+
 enum err verify_start(struct node *n, const struct node_caller *caller, uint64_t request,
 		      struct peer *peer)
 {
 	struct job *j = NULL;
+	enum err e;
 
 	for (size_t i = 0; i < NODE_JOBS_MAX && !j; i++)
 		if (!n->job[i].is_used)
@@ -42,23 +89,13 @@ enum err verify_start(struct node *n, const struct node_caller *caller, uint64_t
 		return caller ? reply_error(n, caller->id, request, PB(API_ERROR_CODE, TEMPORARY),
 					    "too many verifications are under way: try again")
 			      : ERR_OK;
-	*j = (struct job){
-		.is_used = true, .request = request, .peer = peer, .size = n->signed_size};
+	*j = (struct job){.is_used = true, .request = request, .peer = peer};
 	if (caller)
 		j->caller = *caller;
-	if (peer) {
-		j->size = peer->row.received_k;
-		j->received = chain_start(peer->row.origin, &n->agency);
-		return ERR_OK;
-	}
-	j->chain = calloc(n->n_peer + 1, sizeof(*j->chain));
-	if (!j->chain) {
+	e = job_begin(n, j, 0);
+	if (e)
 		job_end(j);
-		return err_new(ERR_NOMEM, "verification");
-	}
-	for (size_t i = 0; i < n->n_peer; i++)
-		j->chain[i] = chain_start(n->origin.text, &n->peer[i].row.agency);
-	return ERR_OK;
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static void fail(struct job *j, uint64_t at, const char *problem)
@@ -121,7 +158,7 @@ static enum err check_entry(struct node *n, struct job *j, uint64_t index)
 	uint8_t body[STORE_ID_BYTES], local[STORE_ID_BYTES];
 	enum err e;
 
-	e = entry_get(n->store, index, &row);
+	e = entry_get(n->store, j->epoch, index, &row);
 	if (e == ERR_NOT_FOUND) {
 		fail(j, index, "entry is missing");
 		return ERR_OK;
@@ -151,6 +188,62 @@ static enum err check_entry(struct node *n, struct job *j, uint64_t index)
 	return e ? err_trace(e) : ERR_OK;
 }
 
+/* What peers gave back of it: each entry in a checkpoint that this node signed. */
+struct checking {
+	struct node *n;
+	struct job *j;
+};
+
+static enum err check_recovered(void *ctx, const struct recovered_row *row)
+{
+	struct checking *c = ctx;
+	struct digest hashes[MERKLE_PROOF_MAX], leaf = merkle_leaf(row->entry);
+	struct checkpoint noted;
+
+	if (row->epoch != c->j->epoch || c->j->has_failed)
+		return ERR_OK;
+	if (row->proof.n > sizeof(hashes)) {
+		fail(c->j, row->index, "stored proof is too long");
+		return ERR_OK;
+	}
+	if (row->proof.n)
+		memcpy(hashes, row->proof.p, row->proof.n);
+	if (!digest_eq(&leaf, &row->leaf) ||
+	    checkpoint_read(row->note, c->j->origin.text, seal_key_public(c->n->seal_key),
+			    &noted) ||
+	    merkle_check_inclusion(&leaf, row->index, noted.size, hashes,
+				   row->proof.n / DIGEST_BYTES, &noted.root))
+		fail(c->j, row->index, "an entry given back is not in the checkpoint signed");
+	c->j->n_recovered++;
+	return ERR_OK;
+}
+
+static enum err recovered_check(struct node *n, struct job *j)
+{
+	struct checking c = {.n = n, .j = j};
+
+	return j->has_failed ? ERR_OK : recovered_walk(n->store, check_recovered, &c);
+}
+
+static enum err check_past_root(struct node *n, struct job *j, const struct digest *rebuilt)
+{
+	struct checkpoint signed_last;
+	struct buf note = {0};
+	uint64_t size;
+	enum err e = own_checkpoint_get(n->store, j->epoch, &size, &note);
+
+	if (!e && (checkpoint_read(buf_view(&note), j->origin.text, seal_key_public(n->seal_key),
+				   &signed_last) ||
+		   signed_last.size != j->size || !digest_eq(&signed_last.root, rebuilt)))
+		fail(j, j->size, "the entries do not give the signed checkpoint");
+	if (e == ERR_NOT_FOUND) {
+		fail(j, j->size, "the checkpoint is missing");
+		e = ERR_OK;
+	}
+	buf_fini(&note);
+	return e ? err_trace(e) : recovered_check(n, j);
+}
+
 /* All entries up to a checkpoint are rebuilt: compare with a root that this node signed. The tree
  * may have grown meanwhile; then the stored tree gives the root at that size, and the newest
  * checkpoint, whose consistency with it is proven, gives the signature. */
@@ -162,6 +255,8 @@ static enum err check_root(struct node *n, struct job *j)
 	struct proof proof;
 	enum err e;
 
+	if (j->epoch != n->epoch) /* it ended: none was signed after */
+		return check_past_root(n, j, &rebuilt);
 	e = merkle_root(&reader, j->size, &stored);
 	if (!e)
 		e = merkle_prove_consistency(&reader, j->size, n->signed_size, &proof);
@@ -187,8 +282,14 @@ static enum err check_receipt(struct node *n, struct job *j, struct peer *p, uin
 	enum err e;
 
 	if (message_decode(&pb_receipt_desc, body, MESSAGE_STRICT, &r) || !r->has_size ||
-	    !r->has_to_k || !r->has_root || !r->has_head || r->size > n->tree.size) {
+	    !r->has_to_k || !r->has_root || !r->has_head || !r->origin) {
 		fail(j, k, "receipt does not parse");
+		return ERR_OK;
+	}
+	if (strcmp(r->origin, n->origin.text) != 0)
+		return ERR_OK; /* of a ledger of ours that ended, part of which may be lost here */
+	if (r->size > n->tree.size) {
+		fail(j, k, "receipt names a tree that this ledger has not reached");
 		return ERR_OK;
 	}
 	e = ledger_root_at(n, r->size, &root);
@@ -223,7 +324,7 @@ static enum err check_inclusion(struct node *n, struct job *j, struct peer *p,
 	if (row->proof.n)
 		memcpy(hashes, row->proof.p, row->proof.n);
 	e = received_checkpoint_get(n->store, row->checkpoint, &note);
-	if (!e && (checkpoint_read(buf_view(&note), p->row.origin, p->key, &c) ||
+	if (!e && (checkpoint_read(buf_view(&note), j->origin.text, p->key, &c) ||
 		   merkle_check_inclusion(leaf, row->index, c.size, hashes, n_hashes, &c.root)))
 		fail(j, row->k, "item is not in the checkpoint that the peer signed");
 	buf_fini(&note);
@@ -241,7 +342,7 @@ static enum err check_received(struct node *n, struct job *j, uint64_t k)
 	bool has_body, is_receipt;
 	enum err e;
 
-	e = received_get(n->store, p->row.id, k, &row);
+	e = received_get(n->store, p->row.id, j->epoch, k, &row);
 	if (e == ERR_NOT_FOUND) {
 		fail(j, k, "item is missing");
 		return ERR_OK;
@@ -268,7 +369,7 @@ static enum err check_received(struct node *n, struct job *j, uint64_t k)
 	return e ? err_trace(e) : ERR_OK;
 }
 
-static enum err report(struct node *n, struct job *j)
+static enum err report(struct node *n, struct job *j, bool more)
 {
 	struct pb_api_reply reply = PB_API_REPLY_INIT;
 	struct pb_verify_result m = PB_VERIFY_RESULT_INIT;
@@ -283,25 +384,40 @@ static enum err report(struct node *n, struct job *j)
 			 (unsigned long long)j->bad_index, j->problem);
 	if (j->caller.id == 0)
 		return ERR_OK;
-	m.name = j->peer ? j->peer->row.origin : n->origin.text;
+	m.name = j->origin.text;
 	m.has_ok = m.has_n_entries = m.has_size = m.has_n_bodies = 1;
 	m.ok = !j->has_failed;
 	m.n_entries = j->n_entries;
-	m.size = j->peer ? j->peer->row.held_size : j->size;
+	m.size = !j->peer ? j->size : j->is_past ? j->end.size : j->peer->row.held_size;
 	m.n_bodies = j->n_bodies;
-	root = j->peer ? j->peer->row.held_root : frontier_root(&j->frontier);
+	root = !j->peer	    ? frontier_root(&j->frontier)
+	       : j->is_past ? j->end.root
+			    : j->peer->row.held_root;
 	m.has_root = !j->has_failed;
 	m.root = message_borrow(view_digest(&root));
 	m.has_n_chains = !j->peer;
 	m.n_chains = n->n_peer;
 	m.has_n_receipts = j->peer != NULL;
 	m.n_receipts = j->n_receipts;
+	m.has_n_recovered = j->n_recovered != 0;
+	m.n_recovered = j->n_recovered;
 	m.has_bad_index = j->has_failed;
 	m.bad_index = j->bad_index;
 	m.problem = j->has_failed ? j->problem : NULL;
 	reply.verify = &m;
-	e = reply_row(n, j->caller.id, j->request, &reply, false);
+	e = reply_row(n, j->caller.id, j->request, &reply, more);
 	return e ? err_trace(e) : ERR_OK;
+}
+
+static bool head_is_right(const struct job *j)
+{
+	const struct peer_row *row = &j->peer->row;
+
+	if (j->is_past)
+		return digest_eq(&j->received.head, &j->end.head);
+	if (j->epoch != row->epoch || j->size != row->received_k)
+		return true; /* it went on meanwhile */
+	return digest_eq(&j->received.head, &row->received_head);
 }
 
 static enum err job_step(struct node *n, struct job *j)
@@ -316,12 +432,16 @@ static enum err job_step(struct node *n, struct job *j)
 		return e ? err_trace(e) : ERR_OK;
 	if (!j->has_failed && !j->peer)
 		e = check_root(n, j);
-	else if (!j->has_failed && j->size == j->peer->row.received_k &&
-		 !digest_eq(&j->received.head, &j->peer->row.received_head))
+	else if (!j->has_failed && !head_is_right(j))
 		fail(j, j->size, "the items held do not give the chain's head");
+	const bool more = j->is_past && !j->has_failed;
+
 	if (!e)
-		e = report(n, j);
-	job_end(j);
+		e = report(n, j, more);
+	if (!e && more)
+		e = job_begin(n, j, j->epoch);
+	if (e || !more)
+		job_end(j);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -2,12 +2,13 @@
 
 #include "store/internal.h"
 
-#define ENTRY_COLUMNS "idx, bytes, leaf, peer, k, body_blob, local_blob"
+#define ENTRY_COLUMNS "epoch, idx, bytes, leaf, peer, k, body_blob, local_blob"
 
 static enum err entry_read(struct query *q, struct entry_row *ret)
 {
 	struct entry_row row;
 
+	row.epoch = query_u64(q);
 	row.index = query_u64(q);
 	row.entry = query_view(q);
 	query_digest(q, &row.leaf);
@@ -27,7 +28,7 @@ enum err entry_put(struct store *s, const struct entry_row *row)
 	uint64_t n;
 	enum err e;
 
-	e = entry_count(s, &n);
+	e = entry_count(s, row->epoch, &n);
 	if (e)
 		return err_trace(e);
 	if (row->index < n)
@@ -37,9 +38,11 @@ enum err entry_put(struct store *s, const struct entry_row *row)
 		return err_new(ERR_INVALID, "the ledger's next entry is %llu",
 			       (unsigned long long)n);
 	e = query_begin(s, ST_ENTRY_PUT,
-			"INSERT INTO entry (" ENTRY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)", &q);
+			"INSERT INTO entry (" ENTRY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, row->epoch);
 	query_bind_u64(&q, row->index);
 	query_bind_view(&q, row->entry);
 	query_bind_digest(&q, &row->leaf);
@@ -57,27 +60,32 @@ static enum err entry_get_one(struct query *q, struct entry_row *ret)
 	return e ? err_trace(e) : entry_read(q, ret);
 }
 
-enum err entry_get(struct store *s, uint64_t index, struct entry_row *ret)
+enum err entry_get(struct store *s, uint64_t epoch, uint64_t index, struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_ENTRY_GET, "SELECT " ENTRY_COLUMNS " FROM entry WHERE idx = ?", &q);
+	e = query_begin(s, ST_ENTRY_GET,
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx = ?", &q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, index);
 	return entry_get_one(&q, ret);
 }
 
-enum err entry_get_k(struct store *s, int64_t peer, uint64_t k, struct entry_row *ret)
+enum err entry_get_k(struct store *s, uint64_t epoch, int64_t peer, uint64_t k,
+		     struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_ENTRY_GET_K,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE peer = ? AND k = ?", &q);
+	e = query_begin(
+		s, ST_ENTRY_GET_K,
+		"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k = ?", &q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, k);
 	return entry_get_one(&q, ret);
@@ -96,17 +104,20 @@ enum err entry_get_leaf(struct store *s, const struct digest *leaf, struct entry
 	return entry_get_one(&q, ret);
 }
 
-enum err entry_count(struct store *s, uint64_t *ret)
+enum err entry_count(struct store *s, uint64_t epoch, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	uint64_t n;
 	enum err e;
 
 	e = query_begin(s, ST_ENTRY_COUNT,
-			"SELECT ifnull((SELECT idx + 1 FROM entry ORDER BY idx DESC LIMIT 1), 0)",
+			"SELECT ifnull((SELECT idx + 1 FROM entry WHERE epoch = ?"
+			"  ORDER BY idx DESC LIMIT 1), 0)",
 			&q);
-	if (!e)
-		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, epoch);
+	e = query_get(&q);
 	if (e)
 		return err_trace(e);
 	n = query_u64(&q);
@@ -116,16 +127,19 @@ enum err entry_count(struct store *s, uint64_t *ret)
 	return ERR_OK;
 }
 
-enum err entry_leaves(struct store *s, uint64_t from, size_t n, struct digest *ret)
+enum err entry_leaves(struct store *s, uint64_t epoch, uint64_t from, size_t n, struct digest *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	bool has_row;
 	enum err e;
 
 	e = query_begin(s, ST_ENTRY_LEAVES,
-			"SELECT idx, leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", &q);
+			"SELECT idx, leaf FROM entry WHERE epoch = ? AND idx >= ?"
+			" ORDER BY idx LIMIT ?",
+			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, from);
 	query_bind_u64(&q, n);
 	for (size_t i = 0; i < n; i++) {
@@ -164,44 +178,49 @@ static enum err entry_each(struct query *q, enum err (*row)(void *ctx, const str
 	}
 }
 
-enum err entry_walk(struct store *s, uint64_t from,
+enum err entry_walk(struct store *s, uint64_t epoch, uint64_t from,
 		    enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
 	e = query_begin(s, ST_ENTRY_WALK,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE idx >= ? ORDER BY idx", &q);
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx >= ?"
+			" ORDER BY idx",
+			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, from);
 	return entry_each(&q, row, ctx);
 }
 
-enum err entry_walk_peer(struct store *s, int64_t peer, uint64_t after_k,
+enum err entry_walk_peer(struct store *s, uint64_t epoch, int64_t peer, uint64_t after_k,
 			 enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
 	e = query_begin(s, ST_ENTRY_WALK_PEER,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE peer = ? AND k > ? ORDER BY k",
+			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k > ?"
+			" ORDER BY k",
 			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, after_k);
 	return entry_each(&q, row, ctx);
 }
 
-enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
+enum err tile_put(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
 		  const struct digest hashes[TILE_WIDTH], const struct digest *node)
 {
 	CLEANUP(query_end) struct query q = {0};
 	uint64_t count;
 	enum err e;
 
-	e = tile_count(s, tile_level, &count);
+	e = tile_count(s, epoch, tile_level, &count);
 	if (e)
 		return err_trace(e);
 	if (n != count)
@@ -209,9 +228,11 @@ enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
 			       "the next tile of level %u is %llu", tile_level,
 			       (unsigned long long)count);
 	e = query_begin(s, ST_TILE_PUT,
-			"INSERT INTO tile (level, n, node, hashes) VALUES (?, ?, ?, ?)", &q);
+			"INSERT INTO tile (epoch, level, n, node, hashes) VALUES (?, ?, ?, ?, ?)",
+			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
 	query_bind_digest(&q, node);
@@ -219,15 +240,18 @@ enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
 	return query_run(&q, NULL);
 }
 
-enum err tile_get(struct store *s, unsigned tile_level, uint64_t n, struct digest ret[TILE_WIDTH])
+enum err tile_get(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
+		  struct digest ret[TILE_WIDTH])
 {
 	CLEANUP(query_end) struct query q = {0};
 	bool has_row;
 	enum err e;
 
-	e = query_begin(s, ST_TILE_GET, "SELECT hashes FROM tile WHERE level = ? AND n = ?", &q);
+	e = query_begin(s, ST_TILE_GET,
+			"SELECT hashes FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
 	e = query_step(&q, &has_row);
@@ -240,15 +264,18 @@ enum err tile_get(struct store *s, unsigned tile_level, uint64_t n, struct diges
 	return query_error(&q);
 }
 
-enum err tile_get_node(struct store *s, unsigned tile_level, uint64_t n, struct digest *ret)
+enum err tile_get_node(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
+		       struct digest *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	struct digest d;
 	enum err e;
 
-	e = query_begin(s, ST_TILE_GET_NODE, "SELECT node FROM tile WHERE level = ? AND n = ?", &q);
+	e = query_begin(s, ST_TILE_GET_NODE,
+			"SELECT node FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
 	e = query_get(&q);
@@ -261,18 +288,19 @@ enum err tile_get_node(struct store *s, unsigned tile_level, uint64_t n, struct 
 	return ERR_OK;
 }
 
-enum err tile_count(struct store *s, unsigned tile_level, uint64_t *ret)
+enum err tile_count(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	uint64_t n;
 	enum err e;
 
 	e = query_begin(s, ST_TILE_COUNT,
-			"SELECT ifnull((SELECT n + 1 FROM tile WHERE level = ?"
+			"SELECT ifnull((SELECT n + 1 FROM tile WHERE epoch = ? AND level = ?"
 			"  ORDER BY n DESC LIMIT 1), 0)",
 			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	e = query_get(&q);
 	if (e)
@@ -284,24 +312,26 @@ enum err tile_count(struct store *s, unsigned tile_level, uint64_t *ret)
 	return ERR_OK;
 }
 
-enum err own_checkpoint_put(struct store *s, uint64_t size, struct view note)
+enum err own_checkpoint_put(struct store *s, uint64_t epoch, uint64_t size, struct view note)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
 	e = query_begin(
 		s, ST_OWN_CHECKPOINT_PUT,
-		"INSERT INTO own_checkpoint (id, size, note) VALUES (1, ?, ?)"
-		" ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note",
+		"INSERT INTO own_checkpoint (epoch, size, note) VALUES (?, ?, ?)"
+		" ON CONFLICT (epoch) DO UPDATE SET size = excluded.size, note = excluded.note",
 		&q);
 	if (e)
 		return err_trace(e);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, size);
 	query_bind_view(&q, note);
 	return query_run(&q, NULL);
 }
 
-enum err own_checkpoint_get(struct store *s, uint64_t *ret_size, struct buf *out_note)
+enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
+			    struct buf *out_note)
 {
 	CLEANUP(query_end) struct query q = {0};
 	struct view note;
@@ -309,9 +339,11 @@ enum err own_checkpoint_get(struct store *s, uint64_t *ret_size, struct buf *out
 	enum err e;
 
 	e = query_begin(s, ST_OWN_CHECKPOINT_GET,
-			"SELECT size, note FROM own_checkpoint WHERE id = 1", &q);
-	if (!e)
-		e = query_get(&q);
+			"SELECT size, note FROM own_checkpoint WHERE epoch = ?", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, epoch);
+	e = query_get(&q);
 	if (e)
 		return err_trace(e);
 	size = query_u64(&q);

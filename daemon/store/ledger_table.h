@@ -2,6 +2,10 @@
  * @file
  * Tables of this node's ledger: entries, tiles of the tree, the newest own checkpoint, and blobs
  * (encrypted bodies, openings, local parts). Rules: store/store.h.
+ *
+ * A ledger that was lost or rolled back is followed by a new one, whose epoch is greater: the UTC
+ * second of its start, the last part of its origin. All of an epoch is kept under its number;
+ * earlier ones are read only. store/epoch_table.h says which there are.
  */
 #ifndef STORE_LEDGER_TABLE_H
 #define STORE_LEDGER_TABLE_H
@@ -12,6 +16,7 @@
 
 /** One entry's row. Views are borrowed. */
 struct entry_row {
+	uint64_t epoch;
 	uint64_t index;
 	struct view entry; /**< exact bytes */
 	struct digest leaf;
@@ -29,20 +34,24 @@ struct entry_row {
  */
 enum err entry_put(struct store *s, const struct entry_row *row) WARN_UNUSED;
 /** @retval ERR_NOT_FOUND */
-enum err entry_get(struct store *s, uint64_t index, struct entry_row *ret) WARN_UNUSED;
-enum err entry_get_k(struct store *s, int64_t peer, uint64_t k, struct entry_row *ret) WARN_UNUSED;
+enum err entry_get(struct store *s, uint64_t epoch, uint64_t index,
+		   struct entry_row *ret) WARN_UNUSED;
+enum err entry_get_k(struct store *s, uint64_t epoch, int64_t peer, uint64_t k,
+		     struct entry_row *ret) WARN_UNUSED;
+/** Of any epoch. */
 enum err entry_get_leaf(struct store *s, const struct digest *leaf,
 			struct entry_row *ret) WARN_UNUSED;
 /** Number of entries: index of the newest + 1. */
-enum err entry_count(struct store *s, uint64_t *ret) WARN_UNUSED;
+enum err entry_count(struct store *s, uint64_t epoch, uint64_t *ret) WARN_UNUSED;
 /** Leaf hashes of [from, from + n), n >= 1, into @p ret (n digests). ERR_NOT_FOUND when one is
  * missing. */
-enum err entry_leaves(struct store *s, uint64_t from, size_t n, struct digest *ret) WARN_UNUSED;
+enum err entry_leaves(struct store *s, uint64_t epoch, uint64_t from, size_t n,
+		      struct digest *ret) WARN_UNUSED;
 /** Walk rows from @p from, index ascending. */
-enum err entry_walk(struct store *s, uint64_t from,
+enum err entry_walk(struct store *s, uint64_t epoch, uint64_t from,
 		    enum err (*row)(void *ctx, const struct entry_row *row), void *ctx) WARN_UNUSED;
 /** Walk the entries to one peer with k > @p after_k, k ascending. */
-enum err entry_walk_peer(struct store *s, int64_t peer, uint64_t after_k,
+enum err entry_walk_peer(struct store *s, uint64_t epoch, int64_t peer, uint64_t after_k,
 			 enum err (*row)(void *ctx, const struct entry_row *row),
 			 void *ctx) WARN_UNUSED;
 
@@ -50,19 +59,22 @@ enum err entry_walk_peer(struct store *s, int64_t peer, uint64_t after_k,
  * A full tile: TILE_WIDTH hashes and the node over them. @retval ERR_EXISTS  it is there.
  * @retval ERR_INVALID  not the next of its level
  */
-enum err tile_put(struct store *s, unsigned tile_level, uint64_t n,
+enum err tile_put(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
 		  const struct digest hashes[TILE_WIDTH], const struct digest *node) WARN_UNUSED;
-enum err tile_get(struct store *s, unsigned tile_level, uint64_t n,
+enum err tile_get(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
 		  struct digest ret[TILE_WIDTH]) WARN_UNUSED;
 /** Only the node over a tile: to rebuild the tails at start. */
-enum err tile_get_node(struct store *s, unsigned tile_level, uint64_t n,
+enum err tile_get_node(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t n,
 		       struct digest *ret) WARN_UNUSED;
 /** Number of full tiles at a tile level. */
-enum err tile_count(struct store *s, unsigned tile_level, uint64_t *ret) WARN_UNUSED;
+enum err tile_count(struct store *s, uint64_t epoch, unsigned tile_level,
+		    uint64_t *ret) WARN_UNUSED;
 
-/** The newest checkpoint signed by this node; ERR_NOT_FOUND before the first. */
-enum err own_checkpoint_put(struct store *s, uint64_t size, struct view note) WARN_UNUSED;
-enum err own_checkpoint_get(struct store *s, uint64_t *ret_size, struct buf *out_note) WARN_UNUSED;
+/** The newest checkpoint signed by this node in an epoch; ERR_NOT_FOUND before the first. */
+enum err own_checkpoint_put(struct store *s, uint64_t epoch, uint64_t size,
+			    struct view note) WARN_UNUSED;
+enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
+			    struct buf *out_note) WARN_UNUSED;
 
 /** What a blob holds; part of its associated data. */
 enum blob_kind {

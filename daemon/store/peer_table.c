@@ -6,7 +6,7 @@
 	"agency, pinned, origin, seal_key, pinned_us, stopped, held_size, held_root, "             \
 	"held_checkpoint, received_k, received_head, receipted_k, sent_k, sent_head, "             \
 	"content_k, urgent_k, delivered_k, n_refused, last_contact_us, last_error, "               \
-	"use_day, use_entries, use_notes, held_bytes"
+	"use_day, use_entries, use_notes, held_bytes, epoch, new_origin, accepted_epoch"
 
 static void peer_bind(struct query *q, const struct peer_row *row)
 {
@@ -37,6 +37,9 @@ static void peer_bind(struct query *q, const struct peer_row *row)
 	query_bind_u64(q, row->use_entries);
 	query_bind_u64(q, row->use_notes);
 	query_bind_u64(q, row->held_bytes);
+	query_bind_u64(q, row->epoch);
+	query_bind_text(q, row->new_origin);
+	query_bind_u64(q, row->accepted_epoch);
 }
 
 static enum err peer_read(struct query *q, struct peer_row *row)
@@ -67,6 +70,9 @@ static enum err peer_read(struct query *q, struct peer_row *row)
 	row->use_entries = query_u64(q);
 	row->use_notes = query_u64(q);
 	row->held_bytes = query_u64(q);
+	row->epoch = query_u64(q);
+	query_text_into(q, row->new_origin, sizeof(row->new_origin));
+	row->accepted_epoch = query_u64(q);
 	return query_error(q);
 }
 
@@ -77,7 +83,8 @@ static enum err peer_insert(struct store *s, struct peer_row *row)
 
 	e = query_begin(s, ST_PEER_INSERT,
 			"INSERT INTO peer (" PEER_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+			" ?, ?, ?)",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -99,7 +106,8 @@ enum err peer_put(struct store *s, struct peer_row *row)
 		return peer_insert(s, row);
 	e = query_begin(s, ST_PEER_UPDATE,
 			"UPDATE peer SET (" PEER_COLUMNS ") ="
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+			" ?, ?, ?)"
 			" WHERE id = ?",
 			&q);
 	if (e)
@@ -174,7 +182,7 @@ enum err peer_chain_get(struct store *s, int64_t peer, struct buf *out)
 }
 
 #define RECEIVED_COLUMNS                                                                           \
-	"peer, k, idx, bytes, leaf, body_blob, status, reason, checkpoint, proof, time_us"
+	"peer, epoch, k, idx, bytes, leaf, body_blob, status, reason, checkpoint, proof, time_us"
 
 enum err received_put(struct store *s, const struct received_row *row)
 {
@@ -183,11 +191,12 @@ enum err received_put(struct store *s, const struct received_row *row)
 
 	e = query_begin(s, ST_RECEIVED_PUT,
 			"INSERT INTO received (" RECEIVED_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, row->peer);
+	query_bind_u64(&q, row->epoch);
 	query_bind_u64(&q, row->k);
 	query_bind_u64(&q, row->index);
 	query_bind_view(&q, row->entry);
@@ -206,6 +215,7 @@ static enum err received_read(struct query *q, struct received_row *ret)
 	struct received_row row;
 
 	row.peer = query_i64(q);
+	row.epoch = query_u64(q);
 	row.k = query_u64(q);
 	row.index = query_u64(q);
 	row.entry = query_view(q);
@@ -222,16 +232,20 @@ static enum err received_read(struct query *q, struct received_row *ret)
 	return ERR_OK;
 }
 
-enum err received_get(struct store *s, int64_t peer, uint64_t k, struct received_row *ret)
+enum err received_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k,
+		      struct received_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
 	e = query_begin(s, ST_RECEIVED_GET,
-			"SELECT " RECEIVED_COLUMNS " FROM received WHERE peer = ? AND k = ?", &q);
+			"SELECT " RECEIVED_COLUMNS " FROM received WHERE peer = ? AND epoch = ?"
+			" AND k = ?",
+			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, k);
 	e = query_get(&q);
 	return e ? err_trace(e) : received_read(&q, ret);
@@ -274,7 +288,7 @@ static enum err received_each(struct query *q,
 	}
 }
 
-enum err received_walk(struct store *s, int64_t peer, uint64_t after_k,
+enum err received_walk(struct store *s, int64_t peer, uint64_t epoch, uint64_t after_k,
 		       enum err (*row)(void *ctx, const struct received_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
@@ -282,16 +296,18 @@ enum err received_walk(struct store *s, int64_t peer, uint64_t after_k,
 
 	e = query_begin(s, ST_RECEIVED_WALK,
 			"SELECT " RECEIVED_COLUMNS
-			" FROM received WHERE peer = ? AND k > ? ORDER BY k",
+			" FROM received WHERE peer = ? AND epoch = ? AND k > ? ORDER BY k",
 			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, after_k);
 	return received_each(&q, row, ctx);
 }
 
-enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t after_k, uint64_t to_k,
+enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t epoch, uint64_t after_k,
+				  uint64_t to_k,
 				  enum err (*row)(void *ctx, const struct received_row *row),
 				  void *ctx)
 {
@@ -300,11 +316,13 @@ enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t after_
 
 	e = query_begin(s, ST_RECEIVED_WALK_EXCEPTIONS,
 			"SELECT " RECEIVED_COLUMNS " FROM received INDEXED BY received_exceptions"
-			" WHERE peer = ? AND k > ? AND k <= ? AND status <> 0 ORDER BY k",
+			" WHERE peer = ? AND epoch = ? AND k > ? AND k <= ? AND status <> 0"
+			" ORDER BY k",
 			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, after_k);
 	query_bind_u64(&q, to_k);
 	return received_each(&q, row, ctx);
@@ -349,33 +367,41 @@ enum err received_checkpoint_get(struct store *s, int64_t id, struct buf *out_no
 	return e ? err_trace(e) : buf_put_view(out_note, note);
 }
 
-enum err refusal_put(struct store *s, int64_t peer, uint64_t k, int status, int reason)
+enum err refusal_put(struct store *s, int64_t peer, uint64_t epoch, uint64_t k, int status,
+		     int reason)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
 	e = query_begin(s, ST_REFUSAL_PUT,
-			"INSERT INTO refusal (peer, k, status, reason) VALUES (?, ?, ?, ?)", &q);
+			"INSERT INTO refusal (peer, epoch, k, status, reason)"
+			" VALUES (?, ?, ?, ?, ?)",
+			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, k);
 	query_bind_i64(&q, status);
 	query_bind_i64(&q, reason);
 	return query_run(&q, NULL);
 }
 
-enum err refusal_get(struct store *s, int64_t peer, uint64_t k, int *ret_status, int *ret_reason)
+enum err refusal_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k, int *ret_status,
+		     int *ret_reason)
 {
 	CLEANUP(query_end) struct query q = {0};
 	int status, reason;
 	enum err e;
 
 	e = query_begin(s, ST_REFUSAL_GET,
-			"SELECT status, reason FROM refusal WHERE peer = ? AND k = ?", &q);
+			"SELECT status, reason FROM refusal WHERE peer = ? AND epoch = ?"
+			" AND k = ?",
+			&q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
+	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, k);
 	e = query_get(&q);
 	if (e)

@@ -37,6 +37,10 @@ struct peer_row {
 	uint64_t use_day;		 /**< days since 1970 of the two that follow */
 	uint64_t use_entries, use_notes; /**< entries and checkpoints taken of it that day */
 	uint64_t held_bytes; /**< of it: entries, proofs, bodies, openings, checkpoints */
+	uint64_t epoch;	     /**< of origin; 0 = not pinned */
+	/** Of a new epoch that it announced and nobody here has accepted; "" = none. */
+	char new_origin[PEER_ORIGIN_MAX + 1];
+	uint64_t accepted_epoch; /**< its epoch that our EPOCH_ACCEPTED named last; 0 = none */
 };
 
 /** Insert (id 0; ERR_EXISTS: this agency is there) or update (ERR_NOT_FOUND); sets row->id. */
@@ -54,6 +58,7 @@ enum err peer_chain_get(struct store *s, int64_t peer, struct buf *out) WARN_UNU
 /** One received item. Views are borrowed. */
 struct received_row {
 	int64_t peer;
+	uint64_t epoch; /**< of the sender's ledger */
 	uint64_t k;
 	uint64_t index;	   /**< in the sender's tree */
 	struct view entry; /**< exact bytes */
@@ -70,17 +75,19 @@ struct received_row {
 /** @retval ERR_EXISTS  this k of the peer is there */
 enum err received_put(struct store *s, const struct received_row *row) WARN_UNUSED;
 /** @retval ERR_NOT_FOUND */
-enum err received_get(struct store *s, int64_t peer, uint64_t k,
+enum err received_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k,
 		      struct received_row *ret) WARN_UNUSED;
+/** Of any epoch. */
 enum err received_get_leaf(struct store *s, const struct digest *leaf,
 			   struct received_row *ret) WARN_UNUSED;
-/** Walk the items of one peer with k > @p after_k, k ascending. */
-enum err received_walk(struct store *s, int64_t peer, uint64_t after_k,
+/** Walk the items of one peer's epoch with k > @p after_k, k ascending. */
+enum err received_walk(struct store *s, int64_t peer, uint64_t epoch, uint64_t after_k,
 		       enum err (*row)(void *ctx, const struct received_row *row),
 		       void *ctx) WARN_UNUSED;
 
 /** Those of (after_k, to_k] whose status is not 0, k ascending: the exceptions of a receipt. */
-enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t after_k, uint64_t to_k,
+enum err received_walk_exceptions(struct store *s, int64_t peer, uint64_t epoch, uint64_t after_k,
+				  uint64_t to_k,
 				  enum err (*row)(void *ctx, const struct received_row *row),
 				  void *ctx) WARN_UNUSED;
 
@@ -89,10 +96,15 @@ enum err received_checkpoint_put(struct store *s, int64_t peer, uint64_t size, s
 				 int64_t *ret_id) WARN_UNUSED;
 enum err received_checkpoint_get(struct store *s, int64_t id, struct buf *out_note) WARN_UNUSED;
 
-/** What a peer's receipt said of an entry of ours that it did not take. ERR_EXISTS: told before. */
-enum err refusal_put(struct store *s, int64_t peer, uint64_t k, int status, int reason) WARN_UNUSED;
+/**
+ * What a peer's receipt said of an entry of ours that it did not take. ERR_EXISTS: told before.
+ *
+ * @param epoch  of our ledger
+ */
+enum err refusal_put(struct store *s, int64_t peer, uint64_t epoch, uint64_t k, int status,
+		     int reason) WARN_UNUSED;
 /** ERR_NOT_FOUND: it was taken, or not yet receipted. */
-enum err refusal_get(struct store *s, int64_t peer, uint64_t k, int *ret_status,
+enum err refusal_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k, int *ret_status,
 		     int *ret_reason) WARN_UNUSED;
 
 #define REFUSAL_STATUSES 4

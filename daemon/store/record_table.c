@@ -4,7 +4,8 @@
 
 #define REVISION_COLUMNS                                                                           \
 	"record.id, revision.revision, revision.type, revision.manifest, revision.seal_index, "    \
-	"revision.record_blob, revision.salts_blob, revision.label_blob, revision.time_us"
+	"revision.seal_epoch, revision.record_blob, revision.salts_blob, revision.label_blob, "    \
+	"revision.time_us"
 #define NEWEST                                                                                     \
 	" FROM record JOIN revision ON revision.record = record.num"                               \
 	" AND revision.revision = record.newest"
@@ -20,6 +21,7 @@ static enum err record_read(struct query *q, struct record_row *ret)
 	row.type = query_int(q);
 	query_digest(q, &row.manifest);
 	row.seal_index = query_u64(q);
+	row.seal_epoch = query_u64(q);
 	query_bytes(q, row.record_blob, sizeof(row.record_blob));
 	query_bytes(q, row.salts_blob, sizeof(row.salts_blob));
 	query_bytes(q, row.label_blob, sizeof(row.label_blob));
@@ -62,11 +64,12 @@ enum err record_put(struct store *s, const struct record_row *row)
 	e = record_raise(s, row);
 	if (e)
 		return err_trace(e);
-	e = query_begin(s, ST_REVISION_PUT,
-			"INSERT INTO revision (record, revision, type, manifest, seal_index,"
-			"  record_blob, salts_blob, label_blob, time_us)"
-			" VALUES ((SELECT num FROM record WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
+	e = query_begin(
+		s, ST_REVISION_PUT,
+		"INSERT INTO revision (record, revision, type, manifest, seal_index,"
+		"  seal_epoch, record_blob, salts_blob, label_blob, time_us)"
+		" VALUES ((SELECT num FROM record WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		&q);
 	if (e)
 		return err_trace(e);
 	query_bind_bytes(&q, row->id, sizeof(row->id));
@@ -74,6 +77,7 @@ enum err record_put(struct store *s, const struct record_row *row)
 	query_bind_i64(&q, row->type);
 	query_bind_digest(&q, &row->manifest);
 	query_bind_u64(&q, row->seal_index);
+	query_bind_u64(&q, row->seal_epoch);
 	query_bind_bytes(&q, row->record_blob, sizeof(row->record_blob));
 	query_bind_bytes(&q, row->salts_blob, sizeof(row->salts_blob));
 	query_bind_bytes(&q, row->label_blob, sizeof(row->label_blob));

@@ -18,6 +18,7 @@ struct record_row {
 	int type;
 	struct digest manifest;
 	uint64_t seal_index; /**< of the SEAL entry in this node's ledger */
+	uint64_t seal_epoch; /**< in which of its epochs */
 	uint8_t record_blob[STORE_ID_BYTES];
 	uint8_t salts_blob[STORE_ID_BYTES];
 	uint8_t label_blob[STORE_ID_BYTES];

@@ -5,7 +5,7 @@
 #define REFERRAL_COLUMNS                                                                           \
 	"leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, urgency, "     \
 	"state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "           \
-	"reply_by_us, expires_us"
+	"reply_by_us, expires_us, release_due"
 
 static void referral_bind(struct query *q, const struct referral_row *row)
 {
@@ -28,6 +28,7 @@ static void referral_bind(struct query *q, const struct referral_row *row)
 	query_bind_u64(q, row->time_us);
 	query_bind_u64(q, row->reply_by_us);
 	query_bind_u64(q, row->expires_us);
+	query_bind_i64(q, row->release_due);
 }
 
 static enum err referral_read(struct query *q, struct referral_row *ret)
@@ -53,6 +54,7 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 	row.time_us = query_u64(q);
 	row.reply_by_us = query_u64(q);
 	row.expires_us = query_u64(q);
+	row.release_due = query_bool(q);
 	if (q->e)
 		return err_trace(q->e);
 	*ret = row;
@@ -66,7 +68,7 @@ enum err referral_put(struct store *s, const struct referral_row *row)
 
 	e = query_begin(s, ST_REFERRAL_PUT,
 			"INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			" ON CONFLICT (leaf) DO UPDATE SET is_incoming = excluded.is_incoming,"
 			"  peer = excluded.peer, k = excluded.k, manifest = excluded.manifest,"
 			"  record_id = excluded.record_id, agreement = excluded.agreement,"
@@ -76,7 +78,8 @@ enum err referral_put(struct store *s, const struct referral_row *row)
 			"  our_change_k = excluded.our_change_k,"
 			"  has_consent = excluded.has_consent, opened = excluded.opened,"
 			"  n_disclosed = excluded.n_disclosed, time_us = excluded.time_us,"
-			"  reply_by_us = excluded.reply_by_us, expires_us = excluded.expires_us",
+			"  reply_by_us = excluded.reply_by_us, expires_us = excluded.expires_us,"
+			"  release_due = excluded.release_due",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -164,6 +167,45 @@ enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct 
 	e = query_begin(s, ST_REFERRAL_WALK,
 			"SELECT " REFERRAL_COLUMNS " FROM referral ORDER BY num DESC", &q);
 	return e ? err_trace(e) : referral_each(&q, row, ctx);
+}
+
+enum err referral_walk_peer(struct store *s, int64_t peer,
+			    enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_REFERRAL_WALK_PEER,
+			"SELECT " REFERRAL_COLUMNS " FROM referral INDEXED BY referral_by_peer"
+			" WHERE peer = ? ORDER BY num",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	return referral_each(&q, row, ctx);
+}
+
+static enum err rename_one(struct store *s, enum statement id, const char *sql,
+			   const struct digest *leaf, const struct digest *old)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e = query_begin(s, id, sql, &q);
+
+	if (e)
+		return err_trace(e);
+	query_bind_digest(&q, leaf);
+	query_bind_digest(&q, old);
+	return query_run(&q, NULL);
+}
+
+enum err referral_rename(struct store *s, const struct digest *old, const struct digest *leaf)
+{
+	enum err e = rename_one(s, ST_REFERRAL_RENAME,
+				"UPDATE referral SET leaf = ? WHERE leaf = ?", leaf, old);
+
+	return e ? err_trace(e)
+		 : rename_one(s, ST_STATUS_RENAME,
+			      "UPDATE status SET referral = ? WHERE referral = ?", leaf, old);
 }
 
 enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline, uint64_t after_us,

@@ -30,6 +30,7 @@ struct referral_row {
 	uint64_t time_us;
 	uint64_t reply_by_us; /**< 0 = none */
 	uint64_t expires_us;  /**< 0 = none */
+	bool release_due;     /**< accepted while a new epoch of ours waited: release, then clear */
 };
 
 /** Insert or replace by leaf. */
@@ -48,6 +49,15 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 /** Newest first. */
 enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
 		       void *ctx) WARN_UNUSED;
+
+/** Those with one peer, oldest first. No row is put meanwhile. */
+enum err referral_walk_peer(struct store *s, int64_t peer,
+			    enum err (*row)(void *ctx, const struct referral_row *row),
+			    void *ctx) WARN_UNUSED;
+
+/** Its REFERRAL was written again: the row and its history go by the new leaf. */
+enum err referral_rename(struct store *s, const struct digest *old,
+			 const struct digest *leaf) WARN_UNUSED;
 
 /** Which of a referral's times. */
 enum referral_deadline {

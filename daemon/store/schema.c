@@ -241,9 +241,165 @@ static const char referrals_2[] =
 	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
 	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;";
 
+/*
+ * A node that was restored from a backup starts a new ledger: an epoch, the last number of its
+ * origin. All that was counted by position is now counted by epoch and position.
+ */
+#define EPOCH_OF(origin) "CAST(replace(" origin ", rtrim(" origin ", '0123456789'), '') AS INTEGER)"
+#define OWN_EPOCH                                                                                  \
+	"ifnull((SELECT " EPOCH_OF("CAST(value AS TEXT)") " FROM meta WHERE name = 'origin'), 0)"
+
+static const char ledger_3[] =
+	"CREATE TABLE entry_3 ("
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  idx INTEGER NOT NULL CHECK (idx >= 0),"
+	"  leaf BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),"
+	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  k INTEGER NOT NULL CHECK ((k > 0) = (peer IS NOT NULL)),"
+	"  body_blob BLOB CHECK (length(body_blob) = 16),"
+	"  local_blob BLOB CHECK (length(local_blob) = 16),"
+	"  bytes BLOB NOT NULL,"
+	"  PRIMARY KEY (epoch, idx)"
+	") STRICT;"
+	"INSERT INTO entry_3 (epoch, idx, leaf, peer, k, body_blob, local_blob, bytes)"
+	"  SELECT " OWN_EPOCH ", idx, leaf, peer, k, body_blob, local_blob, bytes"
+	"  FROM entry ORDER BY idx;"
+	"DROP TABLE entry;"
+	"ALTER TABLE entry_3 RENAME TO entry;"
+	"CREATE UNIQUE INDEX entry_by_k ON entry (epoch, peer, k) WHERE peer IS NOT NULL;"
+	"CREATE TRIGGER entry_is_not_changed BEFORE UPDATE ON entry"
+	"  BEGIN SELECT raise(ABORT, 'an entry is never changed'); END;"
+	"CREATE TRIGGER entry_is_not_deleted BEFORE DELETE ON entry"
+	"  BEGIN SELECT raise(ABORT, 'an entry is never deleted'); END;"
+
+	"CREATE TABLE tile_3 ("
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  level INTEGER NOT NULL,"
+	"  n INTEGER NOT NULL CHECK (n >= 0),"
+	"  node BLOB NOT NULL CHECK (length(node) = 32),"
+	"  hashes BLOB NOT NULL CHECK (length(hashes) = 8192),"
+	"  PRIMARY KEY (epoch, level, n)"
+	") STRICT;"
+	"INSERT INTO tile_3 SELECT " OWN_EPOCH ", level, n, node, hashes FROM tile;"
+	"DROP TABLE tile;"
+	"ALTER TABLE tile_3 RENAME TO tile;"
+
+	"CREATE TABLE own_checkpoint_3 ("
+	"  epoch INTEGER PRIMARY KEY CHECK (epoch >= 0),"
+	"  size INTEGER NOT NULL CHECK (size >= 0),"
+	"  note BLOB NOT NULL"
+	") STRICT;"
+	"INSERT INTO own_checkpoint_3 SELECT " OWN_EPOCH ", size, note FROM own_checkpoint;"
+	"DROP TABLE own_checkpoint;"
+	"ALTER TABLE own_checkpoint_3 RENAME TO own_checkpoint;";
+
+static const char peers_3[] =
+	"ALTER TABLE peer ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peer ADD COLUMN new_origin TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE peer ADD COLUMN accepted_epoch INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE peer SET epoch = " EPOCH_OF(
+		"origin") " WHERE pinned = 1;"
+
+			  "CREATE TABLE received_3 ("
+			  "  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY "
+			  "DEFERRED,"
+			  "  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+			  "  k INTEGER NOT NULL CHECK (k > 0),"
+			  "  idx INTEGER NOT NULL,"
+			  "  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
+			  "  body_blob BLOB CHECK (length(body_blob) = 16),"
+			  "  status INTEGER NOT NULL,"
+			  "  reason INTEGER NOT NULL,"
+			  "  checkpoint INTEGER NOT NULL"
+			  "    REFERENCES received_checkpoint (id) DEFERRABLE INITIALLY DEFERRED,"
+			  "  time_us INTEGER NOT NULL,"
+			  "  bytes BLOB NOT NULL,"
+			  "  proof BLOB NOT NULL CHECK (length(proof) % 32 = 0),"
+			  "  PRIMARY KEY (peer, epoch, k)"
+			  ") STRICT;"
+			  "INSERT INTO received_3 (peer, epoch, k, idx, leaf, body_blob, status, "
+			  "reason, checkpoint,"
+			  "    time_us, bytes, proof)"
+			  "  SELECT peer, (SELECT epoch FROM peer WHERE peer.id = received.peer), "
+			  "k, idx, leaf,"
+			  "    body_blob, status, reason, checkpoint, time_us, bytes, proof"
+			  "  FROM received ORDER BY rowid;"
+			  "DROP TABLE received;"
+			  "ALTER TABLE received_3 RENAME TO received;"
+			  "CREATE INDEX received_by_leaf ON received (leaf);"
+			  "CREATE INDEX received_exceptions ON received (peer, epoch, k) WHERE "
+			  "status <> 0;"
+
+			  "CREATE TABLE refusal_3 ("
+			  "  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY "
+			  "DEFERRED,"
+			  "  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+			  "  k INTEGER NOT NULL CHECK (k > 0),"
+			  "  status INTEGER NOT NULL,"
+			  "  reason INTEGER NOT NULL,"
+			  "  PRIMARY KEY (peer, epoch, k)"
+			  ") STRICT, WITHOUT ROWID;"
+			  "INSERT INTO refusal_3 SELECT peer, " OWN_EPOCH
+			  ", k, status, reason FROM refusal;"
+			  "DROP TABLE refusal;"
+			  "ALTER TABLE refusal_3 RENAME TO refusal;";
+
+/* epoch: ledgers that ended; peer 0 is this node. The rest: what peers gave back of ours. */
+static const char epochs_3[] =
+	"CREATE TABLE epoch ("
+	"  peer INTEGER NOT NULL CHECK (peer >= 0),"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  origin TEXT NOT NULL,"
+	"  size INTEGER NOT NULL,"
+	"  root BLOB NOT NULL CHECK (length(root) = 32),"
+	"  checkpoint INTEGER"
+	"    REFERENCES received_checkpoint (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  k INTEGER NOT NULL,"
+	"  head BLOB NOT NULL CHECK (length(head) = 32),"
+	"  time_us INTEGER NOT NULL,"
+	"  why TEXT NOT NULL,"
+	"  PRIMARY KEY (peer, epoch)"
+	") STRICT;"
+
+	"CREATE TABLE recovered ("
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  k INTEGER NOT NULL CHECK (k > 0),"
+	"  idx INTEGER NOT NULL,"
+	"  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
+	"  seen_k INTEGER NOT NULL,"
+	"  applied INTEGER NOT NULL,"
+	"  body_blob BLOB CHECK (length(body_blob) = 16),"
+	"  note BLOB NOT NULL,"
+	"  proof BLOB NOT NULL CHECK (length(proof) % 32 = 0),"
+	"  bytes BLOB NOT NULL,"
+	"  PRIMARY KEY (peer, epoch, k)"
+	") STRICT;"
+	"CREATE INDEX recovered_by_leaf ON recovered (leaf);"
+	"CREATE INDEX recovered_due ON recovered (peer, epoch, k) WHERE applied = 0;"
+
+	"CREATE TABLE recovery ("
+	"  peer INTEGER PRIMARY KEY REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  state INTEGER NOT NULL,"
+	"  from_epoch INTEGER NOT NULL,"
+	"  from_k INTEGER NOT NULL,"
+	"  from_head BLOB NOT NULL CHECK (length(from_head) = 32),"
+	"  open_epoch INTEGER NOT NULL,"
+	"  at_epoch INTEGER NOT NULL,"
+	"  at_k INTEGER NOT NULL,"
+	"  at_head BLOB NOT NULL CHECK (length(at_head) = 32)"
+	") STRICT;";
+
+static const char referrals_3[] =
+	"ALTER TABLE revision ADD COLUMN seal_epoch INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE revision SET seal_epoch = " OWN_EPOCH ";"
+	"ALTER TABLE referral ADD COLUMN release_due INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX referral_by_peer ON referral (peer);";
+
 const struct migration schema_migrations[] = {
 	{{ledger_1, peers_1, records_1, referrals_1}},
 	{{peers_2, referrals_2}},
+	{{peers_3, ledger_3, epochs_3, referrals_3}},
 };
 const size_t n_schema_migrations = ARRAY_LEN(schema_migrations);
 

@@ -231,6 +231,9 @@
 #define pb_epoch Amparo__V1__Epoch
 #define PB_EPOCH_INIT AMPARO__V1__EPOCH__INIT
 #define pb_epoch_desc amparo__v1__epoch__descriptor
+#define pb_epoch_accepted Amparo__V1__EpochAccepted
+#define PB_EPOCH_ACCEPTED_INIT AMPARO__V1__EPOCH_ACCEPTED__INIT
+#define pb_epoch_accepted_desc amparo__v1__epoch_accepted__descriptor
 /* exchange.proto */
 #define pb_frame Amparo__V1__Frame
 #define PB_FRAME_INIT AMPARO__V1__FRAME__INIT
@@ -268,6 +271,9 @@
 #define pb_head Amparo__V1__Head
 #define PB_HEAD_INIT AMPARO__V1__HEAD__INIT
 #define pb_head_desc amparo__v1__head__descriptor
+#define pb_held_item Amparo__V1__HeldItem
+#define PB_HELD_ITEM_INIT AMPARO__V1__HELD_ITEM__INIT
+#define pb_held_item_desc amparo__v1__held_item__descriptor
 #define pb_answer Amparo__V1__Answer
 #define PB_ANSWER_INIT AMPARO__V1__ANSWER__INIT
 #define pb_answer_desc amparo__v1__answer__descriptor
@@ -329,6 +335,15 @@
 #define pb_peer_test Amparo__V1__PeerTest
 #define PB_PEER_TEST_INIT AMPARO__V1__PEER_TEST__INIT
 #define pb_peer_test_desc amparo__v1__peer_test__descriptor
+#define pb_ledger_new_epoch Amparo__V1__LedgerNewEpoch
+#define PB_LEDGER_NEW_EPOCH_INIT AMPARO__V1__LEDGER_NEW_EPOCH__INIT
+#define pb_ledger_new_epoch_desc amparo__v1__ledger_new_epoch__descriptor
+#define pb_peer_accept_epoch Amparo__V1__PeerAcceptEpoch
+#define PB_PEER_ACCEPT_EPOCH_INIT AMPARO__V1__PEER_ACCEPT_EPOCH__INIT
+#define pb_peer_accept_epoch_desc amparo__v1__peer_accept_epoch__descriptor
+#define pb_peer_resume Amparo__V1__PeerResume
+#define PB_PEER_RESUME_INIT AMPARO__V1__PEER_RESUME__INIT
+#define pb_peer_resume_desc amparo__v1__peer_resume__descriptor
 #define pb_api_error Amparo__V1__ApiError
 #define PB_API_ERROR_INIT AMPARO__V1__API_ERROR__INIT
 #define pb_api_error_desc amparo__v1__api_error__descriptor

@@ -7,6 +7,7 @@ struct look inspect_node(const struct node *n)
 	return (struct look){
 		.store = n->store,
 		.origin = n->origin.text,
+		.epoch = n->epoch,
 		.size = n->tree.size,
 		.root = tree_root(&n->tree),
 		.signed_size = n->signed_size,

@@ -13,6 +13,7 @@
 struct look {
 	struct store *store;
 	const char *origin;
+	uint64_t epoch;	      /**< last part of origin */
 	uint64_t size;	      /**< of the ledger */
 	struct digest root;   /**< over it */
 	uint64_t signed_size; /**< of the newest own checkpoint */

@@ -146,7 +146,7 @@ static bool read_on(struct agency *a, const struct look *look)
 	MUST(a->world, look->size >= s->n);
 	while (s->n < look->size) {
 		struct entry_row row;
-		enum err e = entry_get(look->store, s->n, &row);
+		enum err e = entry_get(look->store, look->epoch, s->n, &row);
 
 		if (e && may_fail(a)) {
 			err_clear();
@@ -190,7 +190,8 @@ static bool check_received(struct agency *a, struct agency *from, const struct l
 	MUST(w, row->received_k >= p->received_k && row->received_k <= chain->n);
 	while (p->received_k < row->received_k) {
 		struct received_row item;
-		enum err e = received_get(look->store, row->id, p->received_k + 1, &item);
+		enum err e =
+			received_get(look->store, row->id, row->epoch, p->received_k + 1, &item);
 
 		if (e && may_fail(a)) {
 			err_clear();
@@ -271,7 +272,7 @@ static void compare_all(struct agency *a, const struct look *look)
 	ASSERT(leaf);
 	MUST(w, look->size >= s->n);
 	if (s->n)
-		e = entry_leaves(look->store, 0, s->n, leaf);
+		e = entry_leaves(look->store, look->epoch, 0, s->n, leaf);
 	if (e && may_fail(a)) {
 		err_clear();
 	} else {
@@ -292,7 +293,8 @@ void watch_opened(struct agency *a)
 	if (!a->seen->n)
 		memcpy(a->seen->origin, look.origin, strlen(look.origin) + 1);
 	compare_all(a, &look);
-	if (entry_get(look.store, look.size - 1, &row) || entry_decode(row.entry, &entry)) {
+	if (entry_get(look.store, look.epoch, look.size - 1, &row) ||
+	    entry_decode(row.entry, &entry)) {
 		MUST(a->world, may_fail(a));
 		err_clear();
 		return;

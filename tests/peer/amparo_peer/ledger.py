@@ -135,7 +135,8 @@ _SHAPES = {
     pb.ENTRY_KIND_NOTICE: (_R, _O, _O, _O),
     **{kind: (_R, _R, _NO, _NO) for kind in (pb.ENTRY_KIND_ADOPT, pb.ENTRY_KIND_WITHDRAW)},
     **{kind: (_R, _NO, _NO, _NO) for kind in (
-        pb.ENTRY_KIND_RECEIPT, pb.ENTRY_KIND_KEY, pb.ENTRY_KIND_EPOCH)},
+        pb.ENTRY_KIND_RECEIPT, pb.ENTRY_KIND_KEY, pb.ENTRY_KIND_EPOCH,
+        pb.ENTRY_KIND_EPOCH_ACCEPTED)},
     pb.ENTRY_KIND_SEAL: (_R, _NO, _NO, _NO),
 }
 _DIGESTS = ("nonce", "prev_head", "body_digest", "agreement", "answers", "local_digest")

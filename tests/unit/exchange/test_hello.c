@@ -290,6 +290,11 @@ static void pins(void **state)
 	assert_int_equal(say_plainly(&x), ERR_OK);
 	x.pinned_origin = "cz.example/umpod/1767225601";
 	assert_int_equal(say_plainly(&x), ERR_DENIED);
+	/* a later epoch than the pinned one, signed by the pinned key */
+	x.pinned_origin = "cz.example/umpod/1767225599";
+	assert_int_equal(say(&terms, given.cz_key, &given.cz_seal, &x, &h), ERR_OK);
+	assert_true(h.is_new_epoch && h.epoch == EPOCH);
+	hello_fini(&h);
 	x.pinned_origin = given.cz_origin.text;
 	/* a second certificate of the same CA for another key: the pin does not move */
 	(void)note_of(&given.cz_ledger, given.cz_other_key, &given.cz_origin, &note);
@@ -381,8 +386,8 @@ static void your_checkpoint_is_ours(void **state)
 	(void)note_of(&given.sk_ledger, given.cz_key, &given.sk_origin, &forged);
 	origin_make(&origin, &given.sk, EPOCH + 6);
 	(void)note_of(&given.sk_ledger, given.sk_key, &origin, &other_epoch);
-	const struct view refused[] = {buf_view(&forged), buf_view(&other_epoch),
-				       buf_view(&given.cz_note), view_str("nonsense\n")};
+	const struct view refused[] = {buf_view(&forged), buf_view(&given.cz_note),
+				       view_str("nonsense\n")};
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		terms = terms_of(NULL);
@@ -390,6 +395,12 @@ static void your_checkpoint_is_ours(void **state)
 		assert_int_equal(err_class(say(&terms, given.cz_key, &given.cz_seal, &x, &h)),
 				 ERR_CLASS_PEER);
 	}
+	/* of another epoch of ours: the node judges what that means */
+	terms = terms_of(NULL);
+	terms.your_checkpoint = buf_view(&other_epoch);
+	assert_int_equal(say(&terms, given.cz_key, &given.cz_seal, &x, &h), ERR_OK);
+	assert_true(h.has_yours && h.yours_epoch == EPOCH + 6);
+	hello_fini(&h);
 	/* stale, and ahead of what we know: both validly ours; the node judges what they mean */
 	ledger_init(&l, SK_ID, CZ_ID, 3);
 	ledger_pad(&l, 1);

@@ -121,7 +121,8 @@ static inline void expect(struct evil *e, int outcome)
 				     : "taken or absent");
 	assert_int_equal(host_peer(e->victim, e->papers->who)->row.received_k, k);
 	assert_int_equal(received_get(node_of(e)->store,
-				      host_peer(e->victim, e->papers->who)->row.id, k, &row),
+				      host_peer(e->victim, e->papers->who)->row.id,
+				      host_peer(e->victim, e->papers->who)->row.epoch, k, &row),
 			 ERR_OK);
 	assert_int_equal(row.reason, outcome > 0 ? outcome : 0);
 	if (outcome == 0)

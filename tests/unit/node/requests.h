@@ -49,7 +49,7 @@ static inline int kind_at(struct given *g, uint64_t index)
 	struct entry_row row;
 	struct entry entry;
 
-	assert_int_equal(entry_get(g->h->node->store, index, &row), ERR_OK);
+	assert_int_equal(entry_get(g->h->node->store, g->h->node->epoch, index, &row), ERR_OK);
 	assert_int_equal(entry_decode(row.entry, &entry), ERR_OK);
 	return (int)entry.kind;
 }

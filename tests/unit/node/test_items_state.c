@@ -293,9 +293,9 @@ static void a_receipt_that_is_none(void **state)
 	(void)evil_add(e, &entry, view_str("x"));
 	evil_batch(e, e->n_item - 1, e->n_item);
 	assert_int_equal(e->bye, 0);
-	assert_int_equal(
-		received_get(node_of(e)->store, host_peer(e->victim, SK)->row.id, e->n_item, &row),
-		ERR_OK);
+	assert_int_equal(received_get(node_of(e)->store, host_peer(e->victim, SK)->row.id,
+				      host_peer(e->victim, SK)->row.epoch, e->n_item, &row),
+			 ERR_OK);
 	assert_int_equal(row.reason, REASON(UNREADABLE));
 	referral_with(&g, NULL, 0);
 	assert_int_equal(evil_outcome(e, e->n_item - 1), REASON(UNREADABLE));

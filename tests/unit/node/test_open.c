@@ -137,8 +137,8 @@ static void damage_at_the_end_is_seen(void **state)
 		"DROP TRIGGER entry_is_not_deleted; DELETE FROM entry WHERE idx = 0",
 		"UPDATE own_checkpoint SET size = 1",
 		"DELETE FROM own_checkpoint",
-		"INSERT INTO tile (level, n, node, hashes) VALUES (0, 0, zeroblob(32), "
-		"zeroblob(8192))",
+		"INSERT INTO tile (epoch, level, n, node, hashes) SELECT epoch, 0, 0, "
+		"zeroblob(32), zeroblob(8192) FROM own_checkpoint",
 		"DELETE FROM meta WHERE name = 'origin'",
 		"DELETE FROM meta WHERE name = 'canary'",
 		"UPDATE meta SET value = x'' WHERE name = 'agency'",

@@ -32,7 +32,7 @@ static struct digest leaf_at(uint64_t i)
 static void append(uint64_t i)
 {
 	struct digest leaf = leaf_at(i);
-	struct entry_row row = {.index = i, .leaf = leaf, .entry = view_of("entry", 5)};
+	struct entry_row row = {.epoch = 7, .index = i, .leaf = leaf, .entry = view_of("entry", 5)};
 
 	assert_int_equal(entry_put(w.store, &row), ERR_OK);
 	assert_int_equal(tree_append(&w.tree, &leaf), ERR_OK);
@@ -95,8 +95,8 @@ static void reload_is_the_same(void)
 	static struct tree again;
 	uint64_t count;
 
-	assert_int_equal(entry_count(w.store, &count), ERR_OK);
-	assert_int_equal(tree_load(&again, w.store, count), ERR_OK);
+	assert_int_equal(entry_count(w.store, 7, &count), ERR_OK);
+	assert_int_equal(tree_load(&again, w.store, 7, count), ERR_OK);
 	same_everywhere(&again);
 	assert_memory_equal(&again.frontier, &w.tree.frontier, sizeof(again.frontier));
 	for (unsigned level = 0; level < TREE_TILE_LEVELS; level++) {
@@ -135,7 +135,7 @@ static void proofs_after_reopening(void **state)
 	store_close(w.store);
 	w.store = NULL;
 	assert_int_equal(store_open(&o, &w.store), ERR_OK);
-	assert_int_equal(tree_load(&w.tree, w.store, N_LEAVES), ERR_OK);
+	assert_int_equal(tree_load(&w.tree, w.store, 7, N_LEAVES), ERR_OK);
 	for (int i = 0; i < 2000; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
@@ -163,11 +163,11 @@ static void a_size_that_does_not_fit_is_damage(void **state)
 
 	(void)state;
 	/* other numbers of tiles, and rows that are not there */
-	assert_int_equal(tree_load(&t, w.store, N_LEAVES + 256), ERR_STORAGE);
-	assert_int_equal(tree_load(&t, w.store, N_LEAVES - 256), ERR_STORAGE);
-	assert_int_equal(tree_load(&t, w.store, 0), ERR_STORAGE);
-	assert_int_not_equal(tree_load(&t, w.store, N_LEAVES + 1), ERR_OK);
-	assert_int_equal(tree_load(&t, w.store, N_LEAVES), ERR_OK);
+	assert_int_equal(tree_load(&t, w.store, 7, N_LEAVES + 256), ERR_STORAGE);
+	assert_int_equal(tree_load(&t, w.store, 7, N_LEAVES - 256), ERR_STORAGE);
+	assert_int_equal(tree_load(&t, w.store, 7, 0), ERR_STORAGE);
+	assert_int_not_equal(tree_load(&t, w.store, 7, N_LEAVES + 1), ERR_OK);
+	assert_int_equal(tree_load(&t, w.store, 7, N_LEAVES), ERR_OK);
 }
 
 static int setup(void **state)
@@ -179,7 +179,8 @@ static int setup(void **state)
 		return 1;
 	folder_new(w.folder);
 	(void)snprintf(w.path, sizeof(w.path), "%s/%s", w.folder, STORE_FILE_NAME);
-	return store_open(&o, &w.store) || store_begin(w.store) || tree_load(&w.tree, w.store, 0);
+	return store_open(&o, &w.store) || store_begin(w.store) ||
+	       tree_load(&w.tree, w.store, 7, 0);
 }
 
 static int teardown(void **state)

@@ -23,6 +23,8 @@
 #include "store/record_table.h"
 #include "store/referral_table.h"
 
+#define EPOCH 1767225600 /* of the ledgers here */
+
 struct fixture {
 	char dir[256];
 	char path[300];

@@ -9,7 +9,8 @@
 static enum err turn(struct store *s, uint64_t n)
 {
 	uint8_t id[STORE_ID_BYTES] = {0}, cipher[3000];
-	struct entry_row row = {.index = n, .entry = view_str("entry"), .has_body = true};
+	struct entry_row row = {
+		.epoch = EPOCH, .index = n, .entry = view_str("entry"), .has_body = true};
 	enum err e;
 
 	put_u64be(id, n);
@@ -22,7 +23,7 @@ static enum err turn(struct store *s, uint64_t n)
 	if (!e)
 		e = entry_put(s, &row);
 	if (!e)
-		e = own_checkpoint_put(s, n + 1, view_str("note"));
+		e = own_checkpoint_put(s, EPOCH, n + 1, view_str("note"));
 	return e;
 }
 
@@ -32,7 +33,7 @@ static _Noreturn void work(struct fixture *f, int told)
 	uint64_t n = 0;
 	bool more;
 
-	if (fixture_open(f, false) || entry_count(f->s, &n))
+	if (fixture_open(f, false) || entry_count(f->s, EPOCH, &n))
 		_exit(1);
 	for (;; n++) {
 		if (turn(f->s, n) || store_commit(f->s))
@@ -59,9 +60,9 @@ static void assert_whole(struct fixture *f, uint64_t at_least)
 	uint64_t size = 0, n = 0;
 
 	assert_int_equal(store_check(f->s), ERR_OK);
-	assert_int_equal(entry_walk(f->s, 0, count_one, &n), ERR_OK);
+	assert_int_equal(entry_walk(f->s, EPOCH, 0, count_one, &n), ERR_OK);
 	assert_true(n >= at_least);
-	assert_int_equal(own_checkpoint_get(f->s, &size, &out), ERR_OK);
+	assert_int_equal(own_checkpoint_get(f->s, EPOCH, &size, &out), ERR_OK);
 	assert_int_equal(size, n);
 	for (uint64_t i = 0; i <= n; i++) {
 		uint8_t id[STORE_ID_BYTES] = {0};

@@ -5,8 +5,10 @@ static struct entry_row entry_of(unsigned n)
 	static uint8_t bytes[8];
 
 	bytes[0] = (uint8_t)n;
-	return (struct entry_row){
-		.index = n, .entry = view_of(bytes, sizeof(bytes)), .leaf = digest_of(n)};
+	return (struct entry_row){.epoch = EPOCH,
+				  .index = n,
+				  .entry = view_of(bytes, sizeof(bytes)),
+				  .leaf = digest_of(n)};
 }
 
 static void put(struct fixture *f, unsigned n, int64_t peer, uint64_t k)
@@ -32,8 +34,8 @@ static void entry_comes_back(void **state)
 	assert_int_equal(entry_put(f->s, &row), ERR_OK);
 	fixture_reopen(f);
 	for (int way = 0; way < 3; way++) {
-		enum err e = way == 0	? entry_get(f->s, 0, &got)
-			     : way == 1 ? entry_get_k(f->s, f->peer, 7, &got)
+		enum err e = way == 0	? entry_get(f->s, EPOCH, 0, &got)
+			     : way == 1 ? entry_get_k(f->s, EPOCH, f->peer, 7, &got)
 					: entry_get_leaf(f->s, &leaf, &got);
 
 		assert_int_equal(e, ERR_OK);
@@ -55,12 +57,12 @@ static void unaddressed_entries_share_no_k(void **state)
 
 	put(f, 0, 0, 0);
 	put(f, 1, 0, 0);
-	assert_int_equal(entry_get(f->s, 1, &got), ERR_OK);
+	assert_int_equal(entry_get(f->s, EPOCH, 1, &got), ERR_OK);
 	assert_int_equal(got.peer, 0);
 	assert_int_equal(got.k, 0);
 	assert_false(got.has_body);
 	assert_false(got.has_local);
-	assert_int_equal(entry_get_k(f->s, 0, 0, &got), ERR_NOT_FOUND);
+	assert_int_equal(entry_get_k(f->s, EPOCH, 0, 0, &got), ERR_NOT_FOUND);
 }
 
 static void entries_follow_each_other(void **state)
@@ -70,7 +72,7 @@ static void entries_follow_each_other(void **state)
 	const struct digest unknown = digest_of(5);
 	uint64_t n = 99;
 
-	assert_int_equal(entry_count(f->s, &n), ERR_OK);
+	assert_int_equal(entry_count(f->s, EPOCH, &n), ERR_OK);
 	assert_int_equal(n, 0);
 	row = entry_of(1);
 	assert_int_equal(entry_put(f->s, &row), ERR_INVALID);
@@ -84,11 +86,11 @@ static void entries_follow_each_other(void **state)
 	row.peer = f->peer;
 	row.k = 1;
 	assert_int_equal(entry_put(f->s, &row), ERR_EXISTS);
-	assert_int_equal(entry_count(f->s, &n), ERR_OK);
+	assert_int_equal(entry_count(f->s, EPOCH, &n), ERR_OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(entry_get(f->s, 1, &got), ERR_NOT_FOUND);
-	assert_int_equal(entry_get_k(f->s, f->peer, 2, &got), ERR_NOT_FOUND);
-	assert_int_equal(entry_get_k(f->s, f->peer + 1, 1, &got), ERR_NOT_FOUND);
+	assert_int_equal(entry_get(f->s, EPOCH, 1, &got), ERR_NOT_FOUND);
+	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer, 2, &got), ERR_NOT_FOUND);
+	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer + 1, 1, &got), ERR_NOT_FOUND);
 	assert_int_equal(entry_get_leaf(f->s, &unknown, &got), ERR_NOT_FOUND);
 	assert_int_equal(got.index, 99);
 	/* the transaction goes on after a duplicate */
@@ -112,15 +114,15 @@ static void leaves_of_a_range(void **state)
 
 	for (unsigned i = 0; i < 5; i++)
 		put(f, i, 0, 0);
-	assert_int_equal(entry_leaves(f->s, 1, 4, leaves), ERR_OK);
+	assert_int_equal(entry_leaves(f->s, EPOCH, 1, 4, leaves), ERR_OK);
 	for (unsigned i = 0; i < 4; i++) {
 		const struct digest d = digest_of(1 + i);
 
 		assert_true(digest_eq(&leaves[i], &d));
 	}
-	assert_int_equal(entry_leaves(f->s, 4, 1, leaves), ERR_OK);
-	assert_int_equal(entry_leaves(f->s, 2, 4, leaves), ERR_NOT_FOUND);
-	assert_int_equal(entry_leaves(f->s, 5, 1, leaves), ERR_NOT_FOUND);
+	assert_int_equal(entry_leaves(f->s, EPOCH, 4, 1, leaves), ERR_OK);
+	assert_int_equal(entry_leaves(f->s, EPOCH, 2, 4, leaves), ERR_NOT_FOUND);
+	assert_int_equal(entry_leaves(f->s, EPOCH, 5, 1, leaves), ERR_NOT_FOUND);
 }
 
 struct seen {
@@ -137,8 +139,8 @@ static enum err see(void *ctx, const struct entry_row *row)
 	uint64_t n;
 
 	/* other functions may be called from a walk, and change nothing of this row */
-	assert_int_equal(entry_count(seen->s, &n), ERR_OK);
-	assert_int_equal(entry_get(seen->s, 0, &got), ERR_OK);
+	assert_int_equal(entry_count(seen->s, EPOCH, &n), ERR_OK);
+	assert_int_equal(entry_get(seen->s, EPOCH, 0, &got), ERR_OK);
 	assert_int_equal(row->entry.p[0], row->index);
 	seen->index[seen->n++] = row->index;
 	return seen->n == seen->stop_at ? ERR_CLOSED : ERR_OK;
@@ -151,19 +153,19 @@ static void walks_are_in_order_and_end_early(void **state)
 
 	for (unsigned i = 0; i < 6; i++)
 		put(f, i, i % 2 ? f->peer : 0, i % 2 ? i : 0);
-	assert_int_equal(entry_walk(f->s, 2, see, &seen), ERR_OK);
+	assert_int_equal(entry_walk(f->s, EPOCH, 2, see, &seen), ERR_OK);
 	assert_int_equal(seen.n, 4);
 	assert_int_equal(seen.index[0], 2);
 	assert_int_equal(seen.index[3], 5);
 	seen.n = 0;
-	assert_int_equal(entry_walk_peer(f->s, f->peer, 1, see, &seen), ERR_OK);
+	assert_int_equal(entry_walk_peer(f->s, EPOCH, f->peer, 1, see, &seen), ERR_OK);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.index[0], 3);
 	seen.n = 0;
-	assert_int_equal(entry_walk(f->s, 6, see, &seen), ERR_OK);
+	assert_int_equal(entry_walk(f->s, EPOCH, 6, see, &seen), ERR_OK);
 	assert_int_equal(seen.n, 0);
 	seen.stop_at = 2;
-	assert_int_equal(entry_walk(f->s, 0, see, &seen), ERR_CLOSED);
+	assert_int_equal(entry_walk(f->s, EPOCH, 0, see, &seen), ERR_CLOSED);
 	assert_int_equal(seen.n, 2);
 	/* nothing is left open: the transaction ends */
 	assert_int_equal(store_commit(f->s), ERR_OK);
@@ -179,28 +181,28 @@ static void tiles(void **state)
 
 	for (unsigned i = 0; i < TILE_WIDTH; i++)
 		hashes[i] = digest_of(i);
-	assert_int_equal(tile_count(f->s, 0, &n), ERR_OK);
+	assert_int_equal(tile_count(f->s, EPOCH, 0, &n), ERR_OK);
 	assert_int_equal(n, 0);
-	assert_int_equal(tile_put(f->s, 0, 1, hashes, &node), ERR_INVALID);
-	assert_int_equal(tile_put(f->s, 0, 0, hashes, &node), ERR_OK);
-	assert_int_equal(tile_put(f->s, 0, 0, hashes, &node), ERR_EXISTS);
+	assert_int_equal(tile_put(f->s, EPOCH, 0, 1, hashes, &node), ERR_INVALID);
+	assert_int_equal(tile_put(f->s, EPOCH, 0, 0, hashes, &node), ERR_OK);
+	assert_int_equal(tile_put(f->s, EPOCH, 0, 0, hashes, &node), ERR_EXISTS);
 	hashes[0] = digest_of(1000);
-	assert_int_equal(tile_put(f->s, 0, 1, hashes, &node), ERR_OK);
-	assert_int_equal(tile_put(f->s, 1, 0, hashes, &node), ERR_OK);
+	assert_int_equal(tile_put(f->s, EPOCH, 0, 1, hashes, &node), ERR_OK);
+	assert_int_equal(tile_put(f->s, EPOCH, 1, 0, hashes, &node), ERR_OK);
 	fixture_reopen(f);
-	assert_int_equal(tile_count(f->s, 0, &n), ERR_OK);
+	assert_int_equal(tile_count(f->s, EPOCH, 0, &n), ERR_OK);
 	assert_int_equal(n, 2);
-	assert_int_equal(tile_count(f->s, 1, &n), ERR_OK);
+	assert_int_equal(tile_count(f->s, EPOCH, 1, &n), ERR_OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(tile_count(f->s, 2, &n), ERR_OK);
+	assert_int_equal(tile_count(f->s, EPOCH, 2, &n), ERR_OK);
 	assert_int_equal(n, 0);
-	assert_int_equal(tile_get(f->s, 0, 1, got), ERR_OK);
+	assert_int_equal(tile_get(f->s, EPOCH, 0, 1, got), ERR_OK);
 	assert_memory_equal(got, hashes, sizeof(got));
-	assert_int_equal(tile_get(f->s, 0, 2, got), ERR_NOT_FOUND);
-	assert_int_equal(tile_get(f->s, 2, 0, got), ERR_NOT_FOUND);
-	assert_int_equal(tile_get_node(f->s, 1, 0, &d), ERR_OK);
+	assert_int_equal(tile_get(f->s, EPOCH, 0, 2, got), ERR_NOT_FOUND);
+	assert_int_equal(tile_get(f->s, EPOCH, 2, 0, got), ERR_NOT_FOUND);
+	assert_int_equal(tile_get_node(f->s, EPOCH, 1, 0, &d), ERR_OK);
 	assert_true(digest_eq(&d, &node));
-	assert_int_equal(tile_get_node(f->s, 1, 1, &d), ERR_NOT_FOUND);
+	assert_int_equal(tile_get_node(f->s, EPOCH, 1, 1, &d), ERR_NOT_FOUND);
 }
 
 static void own_checkpoint(void **state)
@@ -209,13 +211,13 @@ static void own_checkpoint(void **state)
 	CLEANUP(buf_fini) struct buf note = {0};
 	uint64_t size = 99;
 
-	assert_int_equal(own_checkpoint_get(f->s, &size, &note), ERR_NOT_FOUND);
+	assert_int_equal(own_checkpoint_get(f->s, EPOCH, &size, &note), ERR_NOT_FOUND);
 	assert_int_equal(size, 99);
-	assert_int_equal(own_checkpoint_put(f->s, 1, view_str("first")), ERR_OK);
-	assert_int_equal(own_checkpoint_put(f->s, 2, view_str("second")), ERR_OK);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 1, view_str("first")), ERR_OK);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 2, view_str("second")), ERR_OK);
 	fixture_reopen(f);
 	assert_int_equal(buf_put_str(&note, "> "), ERR_OK);
-	assert_int_equal(own_checkpoint_get(f->s, &size, &note), ERR_OK);
+	assert_int_equal(own_checkpoint_get(f->s, EPOCH, &size, &note), ERR_OK);
 	assert_int_equal(size, 2);
 	assert_true(view_eq(buf_view(&note), view_str("> second")));
 }
@@ -269,7 +271,7 @@ static void views_outlive_other_calls(void **state)
 
 	put(f, 0, 0, 0);
 	put(f, 1, 0, 0);
-	assert_int_equal(entry_get(f->s, 0, &a), ERR_OK);
+	assert_int_equal(entry_get(f->s, EPOCH, 0, &a), ERR_OK);
 	assert_int_equal(entry_get_leaf(f->s, &leaf, &b), ERR_OK);
 	assert_int_equal(a.entry.p[0], 0);
 	assert_int_equal(b.entry.p[0], 1);
@@ -283,10 +285,10 @@ static void numbers_beyond_int64_are_refused(void **state)
 	row.peer = f->peer;
 	row.k = (uint64_t)INT64_MAX + 1;
 	assert_int_equal(entry_put(f->s, &row), ERR_INVALID);
-	assert_int_equal(entry_get(f->s, UINT64_MAX, &got), ERR_INVALID);
+	assert_int_equal(entry_get(f->s, EPOCH, UINT64_MAX, &got), ERR_INVALID);
 	row.k = INT64_MAX;
 	assert_int_equal(entry_put(f->s, &row), ERR_OK);
-	assert_int_equal(entry_get_k(f->s, f->peer, INT64_MAX, &got), ERR_OK);
+	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer, INT64_MAX, &got), ERR_OK);
 	assert_true(got.k == INT64_MAX);
 }
 
@@ -296,17 +298,17 @@ static void negative_numbers_of_a_file_are_damage(void **state)
 	CLEANUP(buf_fini) struct buf note = {0};
 	uint64_t size = 99;
 
-	assert_int_equal(own_checkpoint_put(f->s, 1, view_str("note")), ERR_OK);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 1, view_str("note")), ERR_OK);
 	assert_int_equal(sqlite3_exec(f->s->db,
 				      "PRAGMA ignore_check_constraints = ON;"
 				      "UPDATE own_checkpoint SET size = -1",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);
-	assert_int_equal(own_checkpoint_get(f->s, &size, &note), ERR_STORAGE);
+	assert_int_equal(own_checkpoint_get(f->s, EPOCH, &size, &note), ERR_STORAGE);
 	assert_int_equal(size, 99);
 	assert_int_equal(note.n, 0);
 	/* and final */
-	assert_int_equal(own_checkpoint_put(f->s, 1, view_str("note")), ERR_STORAGE);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 1, view_str("note")), ERR_STORAGE);
 }
 
 int main(void)

@@ -149,6 +149,7 @@ static struct received_row received_of(struct fixture *f, uint64_t k, int64_t ch
 	static const uint8_t proof[64] = {9};
 
 	return (struct received_row){.peer = f->peer,
+				     .epoch = EPOCH,
 				     .k = k,
 				     .index = 10 + k,
 				     .entry = view_str("entry"),
@@ -194,7 +195,7 @@ static void received_items(void **state)
 	assert_int_equal(received_put(f->s, &row), ERR_EXISTS);
 	fixture_reopen(f);
 
-	assert_int_equal(received_get(f->s, f->peer, 3, &got), ERR_OK);
+	assert_int_equal(received_get(f->s, f->peer, EPOCH, 3, &got), ERR_OK);
 	assert_int_equal(got.index, 13);
 	assert_true(got.has_body);
 	assert_int_equal(got.body_blob[15], 0xbb);
@@ -207,22 +208,22 @@ static void received_items(void **state)
 	assert_int_equal(got.k, 3);
 	leaf = digest_of(33);
 	assert_int_equal(received_get_leaf(f->s, &leaf, &got), ERR_NOT_FOUND);
-	assert_int_equal(received_get(f->s, f->peer, 5, &got), ERR_NOT_FOUND);
-	assert_int_equal(received_get(f->s, f->peer + 1, 1, &got), ERR_NOT_FOUND);
+	assert_int_equal(received_get(f->s, f->peer, EPOCH, 5, &got), ERR_NOT_FOUND);
+	assert_int_equal(received_get(f->s, f->peer + 1, EPOCH, 1, &got), ERR_NOT_FOUND);
 	assert_int_equal(got.k, 3);
 
-	assert_int_equal(received_walk(f->s, f->peer, 1, see_received, &seen), ERR_OK);
+	assert_int_equal(received_walk(f->s, f->peer, EPOCH, 1, see_received, &seen), ERR_OK);
 	assert_int_equal(seen.n, 3);
 	assert_int_equal(seen.k[0], 2);
 	assert_int_equal(seen.k[2], 4);
 	seen.n = 0;
-	assert_int_equal(received_walk_exceptions(f->s, f->peer, 0, 4, see_received, &seen),
+	assert_int_equal(received_walk_exceptions(f->s, f->peer, EPOCH, 0, 4, see_received, &seen),
 			 ERR_OK);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.k[0], 2);
 	assert_int_equal(seen.k[1], 4);
 	seen.n = 0;
-	assert_int_equal(received_walk_exceptions(f->s, f->peer, 2, 3, see_received, &seen),
+	assert_int_equal(received_walk_exceptions(f->s, f->peer, EPOCH, 2, 3, see_received, &seen),
 			 ERR_OK);
 	assert_int_equal(seen.n, 0);
 
@@ -236,12 +237,12 @@ static void refusals(void **state)
 	struct fixture *f = *state;
 	int status = 99, reason = 99;
 
-	assert_int_equal(refusal_put(f->s, f->peer, 3, 1, 12), ERR_OK);
-	assert_int_equal(refusal_put(f->s, f->peer, 3, 1, 12), ERR_EXISTS);
+	assert_int_equal(refusal_put(f->s, f->peer, EPOCH, 3, 1, 12), ERR_OK);
+	assert_int_equal(refusal_put(f->s, f->peer, EPOCH, 3, 1, 12), ERR_EXISTS);
 	fixture_reopen(f);
-	assert_int_equal(refusal_get(f->s, f->peer, 4, &status, &reason), ERR_NOT_FOUND);
+	assert_int_equal(refusal_get(f->s, f->peer, EPOCH, 4, &status, &reason), ERR_NOT_FOUND);
 	assert_int_equal(status, 99);
-	assert_int_equal(refusal_get(f->s, f->peer, 3, &status, &reason), ERR_OK);
+	assert_int_equal(refusal_get(f->s, f->peer, EPOCH, 3, &status, &reason), ERR_OK);
 	assert_int_equal(status, 1);
 	assert_int_equal(reason, 12);
 }
@@ -254,8 +255,9 @@ static void refusals_are_counted(void **state)
 	int64_t checkpoint;
 
 	for (uint64_t k = 1; k <= 5; k++)
-		assert_int_equal(refusal_put(f->s, f->peer, k, k == 5 ? 2 : 1, k == 5 ? 0 : 12),
-				 ERR_OK);
+		assert_int_equal(
+			refusal_put(f->s, f->peer, EPOCH, k, k == 5 ? 2 : 1, k == 5 ? 0 : 12),
+			ERR_OK);
 	assert_int_equal(received_checkpoint_put(f->s, f->peer, 20, view_str("note"), &checkpoint),
 			 ERR_OK);
 	for (uint64_t k = 1; k <= 4; k++) {
@@ -271,7 +273,7 @@ static void refusals_are_counted(void **state)
 	assert_int_equal(c.n[1][4], 2);
 	assert_int_equal(refusal_count(f->s, f->peer + 1, true, &c), ERR_OK);
 	assert_int_equal(c.n[1][12], 0);
-	assert_int_equal(refusal_put(f->s, f->peer, 6, 1, REFUSAL_REASONS), ERR_OK);
+	assert_int_equal(refusal_put(f->s, f->peer, EPOCH, 6, 1, REFUSAL_REASONS), ERR_OK);
 	assert_int_equal(refusal_count(f->s, f->peer, true, &c), ERR_STORAGE);
 }
 
