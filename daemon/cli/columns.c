@@ -56,6 +56,7 @@ static const struct column peer_columns[] = {
 	{.head = "refused", .key = "n_refused"},
 	{.head = "last contact", .key = "last_contact", .cell = CELL_MOMENT},
 	{.head = "last error", .key = "last_error"},
+	{.head = "new ledger", .key = "new_origin", .is_detail = true},
 };
 
 static const struct column detail_columns[] = {
@@ -146,6 +147,7 @@ static const struct column verify_columns[] = {
 	{.head = "chains", .key = "n_chains"},
 	{.head = "bodies", .key = "n_bodies"},
 	{.head = "receipts", .key = "n_receipts"},
+	{.head = "given back", .key = "n_recovered"},
 	{.head = "size", .key = "size"},
 	{.head = "root", .key = "root"},
 };

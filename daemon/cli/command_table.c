@@ -66,6 +66,10 @@ static const struct command_option audit_list_options[] = {
 	MAY(LIMIT),
 };
 
+static const struct command_option operator_options[] = {
+	MUST_SAY(REASON, "why; kept for this agency's auditor"),
+};
+
 static const struct command_option verify_options[] = {
 	MAY(PEER),
 };
@@ -223,6 +227,44 @@ static const struct command commands[] = {
 		.example = "amparo peer test sk.example/centre",
 		.timeout_s = QUICK_S,
 		.run = run_peer_test,
+	},
+	{
+		.noun = "peer",
+		.verb = "accept-epoch",
+		.operand = "PEER",
+		.summary = "accept the new ledger of a peer that had lost its own",
+		.more = "Ask the agency first, by another way: whoever has its seal key could "
+			"announce one. What\nwas received before stays as evidence, and is given "
+			"back to the peer.\n",
+		.example = "amparo peer accept-epoch sk.example/centre --reason \"call of 3 June\"",
+		OPTIONS(operator_options),
+		.timeout_s = QUICK_S,
+		.run = run_peer_accept_epoch,
+	},
+	{
+		.noun = "peer",
+		.verb = "resume",
+		.operand = "PEER",
+		.summary = "go on with a peer whose link an incident stopped",
+		.more = "The two statements that contradict each other stay in the database as "
+			"evidence.\n",
+		.example = "amparo peer resume sk.example/centre --reason \"explained: case 12\"",
+		OPTIONS(operator_options),
+		.timeout_s = QUICK_S,
+		.run = run_peer_resume,
+	},
+	{
+		.noun = "ledger",
+		.verb = "new-epoch",
+		.summary = "after a restored backup: close the ledger that lost entries, begin "
+			   "another",
+		.more = "Only while the node signs nothing for that reason (amparo status). Each "
+			"peer's operator\nmust accept it; what the peers hold of the old ledger "
+			"then comes back by itself.\n",
+		.example = "amparo ledger new-epoch --reason \"disk lost, backup of 2 June\"",
+		OPTIONS(operator_options),
+		.timeout_s = LONG_S,
+		.run = run_ledger_new_epoch,
 	},
 	{
 		.noun = "agreement",

@@ -38,4 +38,9 @@ int run_peer_show(struct cli *cli);
 int run_peer_test(struct cli *cli);
 int run_status(struct cli *cli);
 
+/** After a loss: what an operator decides. */
+int run_ledger_new_epoch(struct cli *cli);
+int run_peer_accept_epoch(struct cli *cli);
+int run_peer_resume(struct cli *cli);
+
 #endif
