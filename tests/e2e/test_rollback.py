@@ -113,3 +113,68 @@ def test_a_restored_backup_with_its_last_signed_is_found_by_a_peer(pair, folder)
     one.wait_log("err: .*a peer holds a checkpoint of ours")
     assert "a peer holds a checkpoint of ours that this ledger does not contain" in state(one)
     signs_nothing(one)
+
+
+def test_a_new_epoch_brings_back_what_the_peer_holds(pair, folder):
+    """The documented way after a loss: kill -9, the backup of the data folder put back, a new epoch
+    that the peer accepts; then all that the peer holds is here again, and the exchange goes on."""
+    one, two = pair
+    file = folder / "agreement.yaml"
+    file.write_text(AGREEMENT.read_text()
+                    .replace("spiffe://ochrana.cz.example/central-authority", one.id)
+                    .replace("spiffe://ochrana.sk.example/central-authority", two.id))
+    one.wait_connected(two)
+    one.amparo("agreement", "adopt", file)
+    two.amparo("agreement", "adopt", file)
+    wait_for(lambda: all(n.json("agreement", "list")[0]["state"] == "in-force" for n in pair),
+             "the agreement is in force")
+    record = {n: n.json("record", "import", RECORD)[0]["id"] for n in pair}
+
+    def send(sender, to):
+        return sender.json("referral", "send", "--record", record[sender], "--to", to.id,
+                           "--purpose", "child-protection", "--basis", "public-task")[0]["id"]
+
+    def referrals(node):
+        return {r["id"]: (r["side"], r["state"]) for r in node.json("referral", "list")}
+
+    one.stop()
+    keep(one, "backup", "data")
+    one.start()
+    one.wait_connected(two)
+    sent, got = send(one, two), send(two, one)
+    wait_for(lambda: sent in referrals(two) and got in referrals(one), "both referrals are there")
+    one.amparo("referral", "accept", got)
+    two.amparo("referral", "accept", sent)
+    wait_for(lambda: referrals(one).get(sent, ())[1:] == ("accepted",)
+             and referrals(two).get(got, ())[1:] == ("accepted",), "both acceptances are there")
+    before = referrals(one)
+    one.kill()
+
+    put_back(one, "backup", "data")
+    one.start()
+    assert "an old backup was restored" in state(one)
+    signs_nothing(one)
+    assert referrals(one) == {}
+    refused = two.amparo("peer", "accept-epoch", one.id, "--reason", "too early", code=None)
+    assert refused.returncode != 0 and "has not announced a new epoch" in refused.stderr
+    one.amparo("ledger", "new-epoch", "--reason", "disk lost")
+    assert state(one) == "serving"
+    refused = one.amparo("ledger", "new-epoch", "--reason", "again", code=None)
+    assert refused.returncode != 0 and "whole and serving" in refused.stderr
+    two.wait_log("err: a peer started a new ledger")
+    assert two.json("peer", "list")[0]["state"] == "new-epoch"
+    assert one.json("peer", "list")[0]["state"] == "recovering"
+    two.amparo("peer", "accept-epoch", one.id, "--reason", "asked by telephone")
+    one.wait_log("notice: all is in order again with a peer")
+    assert referrals(one) == before == {sent: ("out", "accepted"), got: ("in", "accepted")}
+    results = one.json("audit", "verify")
+    assert len(results) == 2 and all(r["ok"] for r in results)
+    assert results[0]["n_recovered"] > 0
+    results = two.json("audit", "verify", "--peer", one.id)
+    assert len(results) == 2 and all(r["ok"] for r in results)
+    wait_for(lambda: all(n.json("agreement", "list")[0]["state"] == "in-force" for n in pair),
+             "the agreement is in force again")
+    more = send(one, two)
+    wait_for(lambda: more in referrals(two), "the exchange goes on")
+    refused = two.amparo("peer", "resume", one.id, "--reason", "why not", code=None)
+    assert refused.returncode != 0 and "is not stopped" in refused.stderr
