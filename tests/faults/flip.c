@@ -232,12 +232,14 @@ static void flip_one(struct flip *f, const char *file, uint64_t at)
 		f->n_held++; /* it says that it stands behind */
 	} else {
 		after = show_all(f);
-		for (size_t i = 0; i < after.n; i++)
-			if (!was_shown(&f->before, &after.answer[i])) {
+		for (size_t i = 0; i < after.n; i++) {
+			const bool is_same = was_shown(&f->before, &after.answer[i]);
+
+			if (!is_same)
 				fprintf(stderr, "flip: %s, byte %llu: another answer\n", file,
 					(unsigned long long)at);
-				MUST(f->s->w, !"what is shown is what was shown");
-			}
+			MUST(f->s->w, is_same);
+		}
 		f->n_unaffected += !after.is_refused;
 		f->n_refused += after.is_refused;
 		shown_fini(&after);
