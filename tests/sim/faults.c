@@ -142,8 +142,9 @@ static void client_gone(struct world *w, struct agency *a)
 
 /* --- any --- */
 
-static void strike(struct world *w, enum fault fault)
+static void strike(struct run *r, enum fault fault)
 {
+	struct world *w = &r->w;
 	struct agency *a = any(w);
 
 	switch (fault) {
@@ -191,6 +192,9 @@ static void strike(struct world *w, enum fault fault)
 	case FAULT_CLIENT_GONE:
 		client_gone(w, a);
 		break;
+	case FAULT_FLIP:
+		flip_strike(r);
+		break;
 	case N_FAULTS:
 		break;
 	}
@@ -203,23 +207,24 @@ void fault_strike(struct run *r)
 	for (int i = 0; i < N_FAULTS && !(r->faults >> fault & 1); i++)
 		fault = (fault + 1) % N_FAULTS;
 	if (r->faults >> fault & 1)
-		strike(&r->w, fault);
+		strike(r, fault);
 }
 
 /* The clock is set right. What was signed meanwhile may stand in the future: then it goes on from
  * there, as nothing is signed before. */
 static void set_right(struct agency *a)
 {
-	struct world *w = a->world;
-	const uint64_t now = WORLD_START_US + w->now_us, was = agency_utc_us(a);
-	uint64_t moved;
+	const struct seen *s = a->seen;
+	const uint64_t now = WORLD_START_US + a->world->now_us;
+	uint64_t expected, moved, wall;
 
 	a->clock.is_stuck = false;
 	a->clock.drift_ppm = 0;
-	a->clock.offset_us =
-		a->seen->last_time_us > now ? (int64_t)(a->seen->last_time_us - now) : 0;
-	moved = agency_utc_us(a) > was ? agency_utc_us(a) - was : was - agency_utc_us(a);
-	if (a->node && (a->seen->must_hold || node_hold(a->node) || moved > SECOND_US))
+	a->clock.offset_us = s->last_time_us > now ? (int64_t)(s->last_time_us - now) : 0;
+	wall = agency_utc_us(a);
+	expected = s->wall_us + (agency_mono_ms(a) - s->mono_ms) * 1000;
+	moved = wall > expected ? wall - expected : expected - wall;
+	if (a->node && (s->must_hold || node_hold(a->node) || moved > WATCH_CLOCK_SLACK_US / 2))
 		world_stop(a, POWER_KEPT); /* the operator's remedy */
 }
 

@@ -31,6 +31,7 @@ enum fault {
 	FAULT_CLOCK_JUMP, /**< beyond them */
 	FAULT_CLOCK_STUCK,
 	FAULT_CLOCK_DRIFT,
+	FAULT_FLIP, /**< a bit on the disk */
 	FAULT_CLIENT_GONE,
 	N_FAULTS,
 };
@@ -81,6 +82,8 @@ void scenario_decide_all(struct run *r);
 
 /** One fault of those that the run has. */
 void fault_strike(struct run *r);
+/** A bit of some agency's database flips: flips.c. */
+void flip_strike(struct run *r);
 /** No faults any more: all up, routes open, disks whole, clocks right. */
 void faults_heal(struct run *r);
 

@@ -18,7 +18,8 @@
  *   watch.c     invariants on every step; wire.c those on everything that leaves
  *   rest.c      what must hold when all is quiet
  *   given.c     records and agreement
- *   scenario.c  what agencies do; faults.c what befalls them; seed.c one seed from end to end
+ *   scenario.c  what agencies do; faults.c what befalls them, flips.c bits of their disks;
+ *               seed.c one seed from end to end
  *
  * Who wants one whole world without a scenario (exhaustive fault points, clocks): world_init(),
  * world_run(), world_ask(), world_start(), world_stop(), the disk of each agency, world_fini().
@@ -145,6 +146,7 @@ struct connection {
 struct tally {
 	uint64_t n_events, n_turns, n_frames, n_dials, n_cuts, n_crashes, n_starts, n_faults;
 	uint64_t n_power_losses, n_disk_errors, n_clock_jumps, n_holds, n_checkpoints, n_entries;
+	uint64_t n_flips;
 };
 
 struct trace {
