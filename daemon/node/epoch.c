@@ -171,6 +171,7 @@ enum err epoch_start(struct node *n, const struct node_caller *caller, const cha
 		e = begin_new(n, caller, reason);
 	for (size_t i = 0; !e && i < n->n_peer; i++) {
 		restart_chain(n, &n->peer[i]);
+		peer_dial_now(n, &n->peer[i]);
 		e = introduce(n, &n->peer[i]);
 	}
 	if (e)

@@ -133,8 +133,7 @@ static void pin_new(struct node *n, struct peer *p, const struct origin *origin,
 	p->row.received_head = start.head;
 	p->row.delivered_k = 0; /* its receipts begin at 1 again */
 	p->dirty = true;
-	p->n_failures = p->n_faults = 0;
-	p->dial_at_ms = n->port.mono_ms(n->port.ctx);
+	peer_dial_now(n, p);
 }
 
 enum err epoch_accept(struct node *n, struct peer *p, const struct node_caller *caller,

@@ -421,6 +421,8 @@ uint64_t peers_deadline_ms(const struct node *n);
 
 /** A session with it failed or ended: back off, with jitter. */
 void peer_failed(struct node *n, struct peer *p);
+/** What kept the link from working is gone: dial in this turn, and back off from the beginning. */
+void peer_dial_now(struct node *n, struct peer *p);
 /** Do not dial for so long; at most @p most_s. */
 void peer_pause(struct node *n, struct peer *p, uint32_t for_s, uint32_t most_s);
 

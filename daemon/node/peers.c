@@ -178,6 +178,12 @@ void peer_failed(struct node *n, struct peer *p)
 	p->is_dialling = false;
 }
 
+void peer_dial_now(struct node *n, struct peer *p)
+{
+	p->n_failures = p->n_faults = 0;
+	p->dial_at_ms = n->port.mono_ms(n->port.ctx);
+}
+
 void peer_pause(struct node *n, struct peer *p, uint32_t for_s, uint32_t most_s)
 {
 	const uint64_t until_ms =

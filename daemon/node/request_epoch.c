@@ -68,8 +68,7 @@ enum err request_peer_resume(struct asking *a)
 	p->row.stopped = false;
 	p->row.last_error[0] = '\0';
 	p->dirty = true;
-	p->n_failures = p->n_faults = 0;
-	p->dial_at_ms = a->n->port.mono_ms(a->n->port.ctx);
+	peer_dial_now(a->n, p);
 	log_line(LOG_NOTICE, "an incident is acknowledged, the link goes on peer=%s",
 		 p->row.agency.text);
 	return reply_peer(a, p, false);

@@ -161,11 +161,12 @@ def test_a_new_epoch_brings_back_what_the_peer_holds(pair, folder):
     assert state(one) == "serving"
     refused = one.amparo("ledger", "new-epoch", "--reason", "again", code=None)
     assert refused.returncode != 0 and "whole and serving" in refused.stderr
-    two.wait_log("err: a peer started a new ledger")
+    # Only two dials here, and one has turned it away for a while: at most a minute between tries.
+    two.wait_log("err: a peer started a new ledger", timeout=75)
     assert two.json("peer", "list")[0]["state"] == "new-epoch"
     assert one.json("peer", "list")[0]["state"] == "recovering"
     two.amparo("peer", "accept-epoch", one.id, "--reason", "asked by telephone")
-    one.wait_log("notice: all is in order again with a peer")
+    one.wait_log("notice: all is in order again with a peer", timeout=75)
     assert referrals(one) == before == {sent: ("out", "accepted"), got: ("in", "accepted")}
     results = one.json("audit", "verify")
     assert len(results) == 2 and all(r["ok"] for r in results)
