@@ -11,45 +11,6 @@
 
 #include "crypto/internal.h"
 
-/* Private keys live here: locked, between guard pages, not in core files. Ephemeral keys of TLS
- * handshakes too (32 bytes each), and OpenSSL does not fall back when it is full. */
-#define SECURE_HEAP_BYTES 262144
-#define SECURE_HEAP_BLOCK_MIN 32
-
-static struct crypto_algorithms algorithms;
-
-enum err crypto_init(void)
-{
-	if (algorithms.aes_256_wrap)
-		return ERR_OK;
-	/* No openssl.cnf: no provider, engine or protocol setting from outside this program. */
-	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
-		return err_openssl(ERR_CRYPTO, "OpenSSL does not start");
-	if (!CRYPTO_secure_malloc_initialized() &&
-	    !CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_BLOCK_MIN))
-		return err_openssl(ERR_CRYPTO, "no locked memory for keys");
-	algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	algorithms.aes_256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
-	if (!algorithms.aes_256_gcm || !algorithms.aes_256_wrap) {
-		crypto_fini();
-		return err_openssl(ERR_CRYPTO, "OpenSSL lacks AES-256");
-	}
-	return ERR_OK;
-}
-
-void crypto_fini(void)
-{
-	EVP_CIPHER_free(algorithms.aes_256_wrap);
-	EVP_CIPHER_free(algorithms.aes_256_gcm);
-	algorithms = (struct crypto_algorithms){0};
-}
-
-const struct crypto_algorithms *crypto_algorithms(void)
-{
-	ASSERT(algorithms.aes_256_wrap);
-	return &algorithms;
-}
-
 struct digest sha256(struct view v)
 {
 	return sha256_parts(&v, 1);

@@ -1,7 +1,7 @@
 /**
  * @file
- * SHA-256 with the algorithm fetched once (an implicit fetch costs more than a small hash) and one
- * reused context. The rest of the daemon hashes through these two calls.
+ * SHA-256, which allocates nothing and cannot fail, and the beginning of the module. The rest of
+ * the daemon hashes through these calls.
  */
 #ifndef CRYPTO_DIGEST_H
 #define CRYPTO_DIGEST_H
@@ -10,9 +10,9 @@
 #include "base/err.h"
 
 /**
- * Fetch the algorithms; once, before anything else of this module.
+ * Have the library make all algorithms that are used; once, before anything else of this module.
  *
- * @retval ERR_CRYPTO  the library has no SHA-256
+ * @retval ERR_CRYPTO  the library lacks one, or there is no memory; the process should end
  */
 enum err crypto_init(void) WARN_UNUSED;
 

@@ -28,7 +28,6 @@
 #include "node/node.h"
 #include "node/tree.h"
 #include "policy/agreement.h"
-#include "store/agreement_table.h"
 #include "store/epoch_table.h"
 #include "store/ledger_table.h"
 #include "store/peer_table.h"
@@ -350,10 +349,6 @@ struct appended {
  */
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret) WARN_UNUSED;
 
-/** Would ledger_append() say ERR_STATE to such an entry? For who has several to write, or none. */
-enum err ledger_may_say(const struct node *n, struct peer *p,
-			Amparo__V1__EntryKind kind) WARN_UNUSED;
-
 /** Sign the tree as it stands, when it grew, and keep the checkpoint in database and last-signed.
  */
 enum err ledger_sign(struct node *n) WARN_UNUSED;
@@ -631,7 +626,6 @@ enum err request_referral_show(struct asking *a) WARN_UNUSED;
 enum err request_referral_decide(struct asking *a) WARN_UNUSED;
 enum err request_peer_list(struct asking *a) WARN_UNUSED;
 enum err request_agreement_adopt(struct asking *a) WARN_UNUSED;
-enum err request_agreement_withdraw(struct asking *a) WARN_UNUSED;
 enum err request_agreement_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_verify(struct asking *a) WARN_UNUSED;

@@ -151,9 +151,10 @@ static enum err terms_encode(const struct manifest_terms *t, struct view commitm
 	if (handling_fill(t, &handling, restrictions))
 		pb.handling = &handling;
 	if (t->restriction_text.n) {
-		text = strndup((const char *)t->restriction_text.p, t->restriction_text.n);
+		text = calloc(1, t->restriction_text.n + 1);
 		if (!text)
 			return err_new(ERR_NOMEM, "restriction");
+		memcpy(text, t->restriction_text.p, t->restriction_text.n);
 		handling.other = text;
 	}
 	pb.has_commitments = 1;
