@@ -267,6 +267,19 @@ static const struct command commands[] = {
 		.run = run_ledger_new_epoch,
 	},
 	{
+		.noun = "clock",
+		.verb = "confirm",
+		.summary = "sign again: the clock is right as it stands",
+		.more = "Only while the node signs nothing because it doubts the clock (amparo "
+			"status). Set the clock\nright first. No entry gets a time before the "
+			"newest one: when that stands in the future, the\ntime of entries stands "
+			"still until the clock has come so far.\n",
+		.example = "amparo clock confirm --reason \"time server was down, set by hand\"",
+		OPTIONS(operator_options),
+		.timeout_s = QUICK_S,
+		.run = run_clock_confirm,
+	},
+	{
 		.noun = "agreement",
 		.verb = "check",
 		.operand = "FILE",

@@ -1,4 +1,4 @@
-/* ledger new-epoch, peer accept-epoch, peer resume: what an operator decides after a loss */
+/* ledger new-epoch, clock confirm, peer accept-epoch, peer resume: what an operator decides */
 #include <sysexits.h>
 
 #include "cli/rows.h"
@@ -11,6 +11,16 @@ int run_ledger_new_epoch(struct cli *cli)
 
 	ask.reason = cli_string(cli, OPTION_ID_REASON);
 	request.ledger_new_epoch = &ask;
+	return rows_call(cli, &request, ROWS_CARD);
+}
+
+int run_clock_confirm(struct cli *cli)
+{
+	struct pb_clock_confirm ask = PB_CLOCK_CONFIRM_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+
+	ask.reason = cli_string(cli, OPTION_ID_REASON);
+	request.clock_confirm = &ask;
 	return rows_call(cli, &request, ROWS_CARD);
 }
 

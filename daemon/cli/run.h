@@ -42,5 +42,6 @@ int run_status(struct cli *cli);
 int run_ledger_new_epoch(struct cli *cli);
 int run_peer_accept_epoch(struct cli *cli);
 int run_peer_resume(struct cli *cli);
+int run_clock_confirm(struct cli *cli);
 
 #endif

@@ -5,47 +5,11 @@
 #include "crypto/digest.h"
 #include "node/internal.h"
 
-#define CLOCK_WINDOW_MS (UINT64_C(24) * 3600 * 1000) /* within which CLOCK_SLACK_US counts */
-
 uint64_t ledger_time_us(struct node *n)
 {
 	uint64_t now = n->port.utc_us(n->port.ctx);
 
 	return now > n->last_time_us ? now : n->last_time_us;
-}
-
-/* The wall clock is held against the monotonic one over a whole window, so that neither a clock
- * that stands still nor many small steps pass for a right one; what an oscillator drifts in that
- * time stays far below the slack. */
-void clock_check(struct node *n)
-{
-	const uint64_t wall = n->port.utc_us(n->port.ctx);
-	const uint64_t mono = n->port.mono_ms(n->port.ctx);
-	const bool first = n->clock_wall_us == 0;
-	const uint64_t expected = n->clock_wall_us + (mono - n->clock_mono_ms) * 1000;
-	const uint64_t jump = wall > expected ? wall - expected : expected - wall;
-
-	if (!n->hold && !first && jump > CLOCK_SLACK_US) {
-		n->hold =
-			"the clock moved by more than 5 minutes against the monotonic one: set it "
-			"right, then restart amparod";
-		log_line(LOG_ERR,
-			 "nothing is signed: the wall clock moved against the monotonic one "
-			 "moved_s=%llu",
-			 (unsigned long long)(jump / 1000000));
-	}
-	if (!n->hold && wall + CLOCK_SLACK_US < n->last_time_us) {
-		n->hold = "the clock stands before the newest entry of the ledger: set it right, "
-			  "then "
-			  "restart amparod";
-		log_line(LOG_ERR,
-			 "nothing is signed: the clock stands behind the ledger behind_s=%llu",
-			 (unsigned long long)((n->last_time_us - wall) / 1000000));
-	}
-	if (first || mono - n->clock_mono_ms >= CLOCK_WINDOW_MS) {
-		n->clock_wall_us = wall;
-		n->clock_mono_ms = mono;
-	}
 }
 
 uint64_t time_storable(uint64_t us)

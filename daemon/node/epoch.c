@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/hold.h"
 
 static enum err close_old(struct node *n)
 {
@@ -16,7 +17,7 @@ static enum err close_old(struct node *n)
 	};
 
 	memcpy(row.origin, n->origin.text, sizeof(n->origin.text));
-	(void)snprintf(row.why, sizeof(row.why), "%s", n->hold);
+	(void)snprintf(row.why, sizeof(row.why), "%s", n->lost);
 	return epoch_put(n->store, &row);
 }
 
@@ -127,8 +128,7 @@ static enum err begin_new(struct node *n, const struct node_caller *caller, cons
 	 * before the commit would pass for an ordinary one, and the node would serve the old ledger
 	 */
 	buf_clear(&n->note);
-	n->hold = NULL;
-	n->is_lost = false;
+	hold_lost_is_over(n);
 	n->has_past = true;
 	e = tree_load(&n->tree, n->store, n->epoch, 0);
 	if (!e)
@@ -152,11 +152,13 @@ enum err epoch_start(struct node *n, const struct node_caller *caller, const cha
 	char old[ORIGIN_MAX + 1];
 	enum err e;
 
-	if (!n->hold || !n->is_lost)
+	if (!n->lost)
 		return err_new(ERR_STATE,
 			       n->hold ? "a new epoch does not help here: see `amparo status`"
 				       : "the ledger is whole and serving: a new epoch is for one "
 					 "that was rolled back");
+	if (n->clock_doubt) /* its number and all its times come from the clock */
+		return err_new(ERR_STATE, "first the clock: %s", n->clock_doubt);
 	memcpy(old, n->origin.text, sizeof(old));
 	e = node_write(n);
 	if (!e)

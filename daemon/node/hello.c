@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "node/epoch.h"
+#include "node/hold.h"
 #include "node/internal.h"
 #include "node/peer_test.h"
 
@@ -119,45 +120,6 @@ static struct session *loser(const struct node *n, struct session *older, struct
 	return (newer->role == TLS_DIALLER) == we_are_smaller ? older : newer;
 }
 
-/* What the peer holds of us against our own tree. */
-static enum err check_yours(struct node *n, struct peer *p, const struct hello *h, bool *ret_ok)
-{
-	struct digest root;
-	enum err e;
-
-	*ret_ok = true;
-	if (!h->has_yours)
-		return ERR_OK;
-	if (h->yours_epoch < n->epoch) { /* it has not accepted our new one */
-		*ret_ok = false;
-		peer_error(p, "the peer has not accepted our new ledger: its operator runs `amparo "
-			      "peer accept-epoch`");
-		peer_failed(n, p);
-		return ERR_OK;
-	}
-	if (h->yours_epoch == n->epoch && h->yours.size <= n->tree.size) {
-		e = ledger_root_at(n, h->yours.size, &root);
-		if (e)
-			return err_trace(e);
-		if (digest_eq(&root, &h->yours.root))
-			return ERR_OK;
-	}
-	*ret_ok = false;
-	if (h->yours_epoch > n->epoch_seen)
-		n->epoch_seen = h->yours_epoch;
-	n->is_lost = true;
-	if (!n->hold) {
-		n->hold = "a peer holds a checkpoint of ours that this ledger does not contain: it "
-			  "was "
-			  "rolled back or forked";
-		log_line(LOG_ERR,
-			 "nothing is signed: a peer holds a checkpoint of ours that our ledger "
-			 "contradicts held_size=%llu our_size=%llu",
-			 (unsigned long long)h->yours.size, (unsigned long long)n->tree.size);
-	}
-	return ERR_OK;
-}
-
 /* A checkpoint of a third agency that contradicts the one that we hold: a split view. */
 static enum err check_seen(struct node *n, const struct pb_hello *m)
 {
@@ -190,6 +152,14 @@ static enum err check_seen(struct node *n, const struct pb_hello *m)
 	return ERR_OK;
 }
 
+static enum err wait_for_acceptance(struct node *n, struct session *s)
+{
+	peer_error(s->peer, "the peer has not accepted our new ledger: its operator runs `amparo "
+			    "peer accept-epoch`");
+	peer_failed(n, s->peer);
+	return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
+}
+
 static void begin_sending(struct node *n, struct session *s, const struct hello *h)
 {
 	s->schema_version = h->schema_version;
@@ -205,7 +175,6 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 	struct peer *p = s->peer;
 	struct session *ended;
 	struct digest head;
-	bool ours_stands;
 	enum err e;
 
 	if (!p->row.pinned && !n->hold) {
@@ -219,13 +188,13 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 			      buf_view(&p->held_note), h->my_note);
 		return e ? err_trace(e) : session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 	}
-	e = check_yours(n, p, h, &ours_stands);
-	if (!e && ours_stands)
-		e = check_seen(n, m);
+	if (h->has_yours && h->yours_epoch < n->epoch)
+		return wait_for_acceptance(n, s);
+	e = check_seen(n, m);
 	if (e)
 		return err_trace(e);
 	/* stopped meanwhile: by another session, or by its own word in `seen` */
-	if (!ours_stands || !p->row.pinned || p->row.stopped)
+	if (!p->row.pinned || p->row.stopped)
 		return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 	err_clear();
 	if (ledger_head_at(n, p, h->received.k, &head) ||
@@ -280,6 +249,7 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 		.our_key = seal_key_public(n->seal_key),
 	};
 	struct hello h;
+	bool stands;
 	enum err e;
 
 	err_clear();
@@ -297,7 +267,13 @@ enum err session_hello(struct node *n, struct session *s, const struct pb_hello 
 			n, s, e == ERR_VERSION ? PB(BYE_CODE, VERSION) : PB(BYE_CODE, IDENTITY),
 			"Hello is not acceptable");
 	note_seal_until(p, m);
-	e = h.is_new_epoch ? epoch_met(n, s, &h) : hello_accepted(n, s, m, &h);
+	/* before anything that it says makes us sign */
+	e = hold_judge(n, p, &h, message_bytes(m->has_your_checkpoint, m->your_checkpoint),
+		       &stands);
+	if (!e && !stands)
+		e = session_end(n, s, PB(BYE_CODE, STOPPED), 0);
+	else if (!e)
+		e = h.is_new_epoch ? epoch_met(n, s, &h) : hello_accepted(n, s, m, &h);
 	hello_fini(&h);
 	return e;
 }

@@ -7,6 +7,7 @@
  *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
  *   hello.c     Hello, pins, which of two sessions stays
+ *   hold.c      why nothing is signed
  *   epoch*.c recover.c replay.c   new epochs, ours and a peer's: epoch.h
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
@@ -87,7 +88,8 @@ struct peer {
 	uint64_t n_unlogged; /* lines left out since the last one */
 	uint64_t bare_hour;  /* in which n_bare checkpoints came without a new item */
 	unsigned n_bare;
-	const char *address; /* as configured; NULL: none */
+	uint64_t shown_epoch, shown_size; /* newest of ours that it showed and that we lack */
+	const char *address;		  /* as configured; NULL: none */
 	uint64_t
 		seal_until_us; /* when the seal certificate ends that it showed last; 0: not seen */
 	uint64_t idle_k; /* of ours to it: none up to here wants a receipt; see oldest_waiting() */
@@ -260,8 +262,9 @@ struct node {
 	struct box_keeper *keeper;
 	struct store *store;
 	bool in_transaction;
-	const char *hold;
-	bool is_lost; /* it holds because entries that it signed are gone: a new epoch helps */
+	const char *hold;	 /* why nothing is signed: one of these two; see hold.h */
+	const char *lost;	 /* entries that it signed are gone: a new epoch helps */
+	const char *clock_doubt; /* the clock is not to be believed: the operator confirms it */
 
 	struct origin origin;
 	uint64_t epoch;	     /* its last part */
@@ -275,8 +278,9 @@ struct node {
 	struct {
 		uint64_t size;
 		struct digest root;
-	} roots[ROOT_CACHE];		       /* of own checkpoints signed lately */
-	uint64_t clock_wall_us, clock_mono_ms; /* when the window began */
+	} roots[ROOT_CACHE];			       /* of own checkpoints signed lately */
+	uint64_t clock_wall_us, clock_mono_ms;	       /* when the window began */
+	uint64_t confirmed_wall_us, confirmed_time_us; /* clock and newest entry, when confirmed */
 	uint64_t started_us;
 
 	struct peer *peer;
@@ -381,8 +385,6 @@ enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *ou
 
 /** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
 uint64_t time_storable(uint64_t us);
-/** Look at the clock against the ledger and against itself; sets the hold. */
-void clock_check(struct node *n);
 
 /** Civil time for the ledger: now, but never before the newest entry. */
 uint64_t ledger_time_us(struct node *n);
@@ -645,6 +647,7 @@ void day_text(uint64_t utc_us, char ret[16]);
 enum err request_ledger_new_epoch(struct asking *a) WARN_UNUSED;
 enum err request_peer_accept_epoch(struct asking *a) WARN_UNUSED;
 enum err request_peer_resume(struct asking *a) WARN_UNUSED;
+enum err request_clock_confirm(struct asking *a) WARN_UNUSED;
 
 /** One PeerRow. */
 enum err reply_peer(struct asking *a, struct peer *p, bool more) WARN_UNUSED;

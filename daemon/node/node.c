@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "node/alarms.h"
 #include "node/epoch.h"
+#include "node/hold.h"
 #include "node/internal.h"
 #include "node/limits.h"
 #include "node/peer_test.h"

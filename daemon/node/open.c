@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "node/alarms.h"
 #include "node/epoch.h"
+#include "node/hold.h"
 #include "node/internal.h"
 #include "node/limits.h"
 
@@ -121,30 +122,26 @@ static void check_last_signed(struct node *n, const struct node_options *options
 	if (view_eq(options->last_signed_newest, buf_view(&n->note)) ||
 	    view_eq(options->last_signed_previous, buf_view(&n->note)))
 		return; /* the latter: an interrupted commit, of which nothing had left */
-	if (options->last_signed_newest.n == 0) {
-		n->hold = "the last-signed file is missing or empty: nobody can tell whether the "
-			  "database was rolled back";
-	} else if (checkpoint_read(options->last_signed_newest, NULL, key, &c) ||
-		   origin_check(view_str(c.origin.text), &n->agency, &origin, &n->epoch_seen)) {
-		n->hold = "the last-signed file is damaged or of another ledger";
-	} else if (n->epoch_seen > n->epoch) {
-		n->hold =
-			"the database is of an epoch before the one that was signed: an old backup "
-			"was restored, or a new epoch was not finished";
-	} else if (n->epoch_seen < n->epoch) {
-		n->hold =
-			"the last-signed file is of an epoch before the database: nobody can tell "
-			"whether the database was rolled back";
-	} else if (c.size > n->signed_size) {
-		n->hold = "the database stands behind what was signed: an old backup was restored";
-	} else if (ledger_root_at(n, c.size, &root) || !digest_eq(&root, &c.root)) {
-		n->hold = "the database contradicts what was signed: it was forked";
-	} else {
+	if (options->last_signed_newest.n == 0)
+		hold_lost(n,
+			  "the last-signed file is missing or empty: nobody can tell whether the "
+			  "database was rolled back");
+	else if (checkpoint_read(options->last_signed_newest, NULL, key, &c) ||
+		 origin_check(view_str(c.origin.text), &n->agency, &origin, &n->epoch_seen))
+		hold_lost(n, "the last-signed file is damaged or of another ledger");
+	else if (n->epoch_seen > n->epoch)
+		hold_lost(n, "the database is of an epoch before the one that was signed: an old "
+			     "backup was restored, or a new epoch was not finished");
+	else if (n->epoch_seen < n->epoch)
+		hold_lost(n, "the last-signed file is of an epoch before the database: nobody can "
+			     "tell whether the database was rolled back");
+	else if (c.size > n->signed_size)
+		hold_lost(n, "the database stands behind what was signed: an old backup was "
+			     "restored");
+	else if (ledger_root_at(n, c.size, &root) || !digest_eq(&root, &c.root))
+		hold_lost(n, "the database contradicts what was signed: it was forked");
+	else
 		log_line(LOG_WARN, "last-signed stands behind the database, and is written again");
-		return;
-	}
-	n->is_lost = true;
-	log_line(LOG_ERR, "nothing is signed: %s", n->hold);
 }
 
 static enum err append_start(struct node *n)
@@ -271,17 +268,22 @@ enum err node_open(const struct node_options *options, struct node **ret)
 	if (e)
 		return err_trace(e);
 	check_last_signed(n, options);
-	clock_check(n);
 	limits_look(n);
-	e = look_back(n);
+	e = clock_load(n);
+	if (!e)
+		e = look_back(n);
 	if (!e)
 		e = peers_load(n, options);
+	if (!e)
+		e = hold_load(n);
 	if (!e)
 		e = alarms_load(n);
 	if (!e)
 		e = agreements_load(n);
-	if (!e)
-		e = commit_start(n);
+	if (e)
+		return err_trace(e);
+	clock_check(n);
+	e = commit_start(n);
 	if (!e)
 		e = verify_start(n, NULL, 0, NULL);
 	if (e)

@@ -34,6 +34,7 @@ static const struct verb {
 	{26, NODE_ROLE_OPERATOR, request_ledger_new_epoch, "ledger new-epoch"},
 	{27, NODE_ROLE_OPERATOR, request_peer_accept_epoch, "peer accept-epoch"},
 	{28, NODE_ROLE_OPERATOR, request_peer_resume, "peer resume"},
+	{30, NODE_ROLE_OPERATOR, request_clock_confirm, "clock confirm"},
 };
 
 enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,

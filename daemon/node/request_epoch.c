@@ -1,6 +1,7 @@
-/* API: what an operator decides about epochs, and about a link that an incident stopped. */
+/* API: what an operator decides when something is held back: epochs, a stopped link, the clock. */
 #include "base/log.h"
 #include "node/epoch.h"
+#include "node/hold.h"
 
 static bool is_given(const char *text)
 {
@@ -16,6 +17,21 @@ enum err request_ledger_new_epoch(struct asking *a)
 		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
 				   "a new epoch needs a reason, which is logged: --reason TEXT");
 	e = epoch_start(a->n, a->caller, reason);
+	return e ? reply_failed(a->n, a->caller->id, a->id, e) : request_node_status(a);
+}
+
+enum err request_clock_confirm(struct asking *a)
+{
+	const char *reason = a->m->clock_confirm->reason;
+	enum err e;
+
+	if (!is_given(reason))
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+				   "this needs a reason, which is logged: --reason TEXT");
+	if (!a->n->clock_doubt)
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, DATA),
+				   "nobody doubts the clock: there is nothing to confirm");
+	e = clock_confirm(a->n, a->caller, reason);
 	return e ? reply_failed(a->n, a->caller->id, a->id, e) : request_node_status(a);
 }
 

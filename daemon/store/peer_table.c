@@ -468,6 +468,33 @@ enum err incident_put(struct store *s, int64_t peer, const char *kind, struct vi
 	return query_run(&q, NULL);
 }
 
+enum err incident_walk(struct store *s, const char *kind,
+		       enum err (*row)(void *ctx, int64_t peer, struct view b), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_INCIDENT_WALK,
+			"SELECT peer, b FROM incident WHERE kind = ? ORDER BY id", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_text(&q, kind);
+	for (;;) {
+		struct view b;
+		int64_t peer;
+		bool has_row;
+
+		e = query_step(&q, &has_row);
+		if (e || !has_row)
+			return e ? err_trace(e) : ERR_OK;
+		peer = query_ref(&q);
+		b = query_view(&q);
+		e = q.e ? q.e : row(ctx, peer, b);
+		if (e)
+			return err_trace(e);
+	}
+}
+
 enum err incident_count(struct store *s, uint64_t *ret_n)
 {
 	CLEANUP(query_end) struct query q = {0};

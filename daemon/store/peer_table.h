@@ -122,6 +122,10 @@ enum err refusal_count(struct store *s, int64_t peer, bool by_peer,
 /** Two signed statements that contradict each other. */
 enum err incident_put(struct store *s, int64_t peer, const char *kind, struct view a, struct view b,
 		      uint64_t time_us) WARN_UNUSED;
+/** Second halves of one kind, oldest first; @p peer 0: of no peer. @p b is borrowed. */
+enum err incident_walk(struct store *s, const char *kind,
+		       enum err (*row)(void *ctx, int64_t peer, struct view b),
+		       void *ctx) WARN_UNUSED;
 enum err incident_count(struct store *s, uint64_t *ret_n) WARN_UNUSED;
 
 #endif

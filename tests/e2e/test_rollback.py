@@ -114,6 +114,19 @@ def test_a_restored_backup_with_its_last_signed_is_found_by_a_peer(pair, folder)
     assert "a peer holds a checkpoint of ours that this ledger does not contain" in state(one)
     signs_nothing(one)
 
+    # It stays so when it starts again and nobody is there to tell it.
+    one.stop()
+    two.stop()
+    one.start()
+    assert "a peer holds a checkpoint of ours that this ledger does not contain" in state(one)
+    signs_nothing(one)
+    refused = one.amparo("clock", "confirm", "--reason", "it is not the clock", code=None)
+    assert refused.returncode == 65 and "nobody doubts the clock" in refused.stderr
+    one.amparo("ledger", "new-epoch", "--reason", "disk lost")
+    one.stop()
+    one.start()
+    assert state(one) == "serving"
+
 
 def test_a_new_epoch_brings_back_what_the_peer_holds(pair, folder):
     """The documented way after a loss: kill -9, the backup of the data folder put back, a new epoch

@@ -205,6 +205,56 @@ static void jump_back(void **state)
 	assert_waits_and_comes(cz);
 }
 
+static void confirm(struct agency *a)
+{
+	static char why[] = "simulation";
+	struct pb_api_request m = PB_API_REQUEST_INIT;
+	struct pb_clock_confirm ask = PB_CLOCK_CONFIRM_INIT;
+	struct reply_list *l;
+
+	ask.reason = why;
+	m.clock_confirm = &ask;
+	watch_confirmed(a);
+	l = world_ask(a, &m);
+	MUST(w, l->n == 1 && l->reply[0]->status);
+	reply_list_free(l);
+}
+
+static void jump_forward_is_confirmed(void **state)
+{
+	(void)state;
+	step(cz, (int64_t)DAY_US);
+	assert_holds(cz);
+	confirm(cz);
+	assert_serves(cz);
+	restart(cz);
+	assert_serves(cz);
+}
+
+/* Its entries keep the time of the newest one until the clock has come so far. */
+static void jump_back_is_confirmed(void **state)
+{
+	const uint64_t before = cz->seen->last_time_us;
+
+	(void)state;
+	step(cz, -(int64_t)HOUR_US_SIM);
+	assert_holds(cz);
+	restart(cz);
+	assert_holds(cz);
+	confirm(cz);
+	assert_serves(cz);
+	assert_int_equal(cz->seen->last_time_us, before);
+	restart(cz);
+	assert_serves(cz);
+	assert_int_equal(cz->seen->last_time_us, before);
+	step(cz, -(int64_t)HOUR_US_SIM);
+	assert_holds(cz);
+	confirm(cz);
+	world_run(w, 3 * HOUR_US_SIM);
+	assert_serves(cz);
+	assert_true(cz->seen->last_time_us > before);
+}
+
 static void small_steps_that_add_up(void **state)
 {
 	(void)state;
@@ -372,6 +422,8 @@ int main(int argc, char **argv)
 		TEST(step_back_within_the_slack),
 		TEST(jump_forward),
 		TEST(jump_back),
+		TEST(jump_forward_is_confirmed),
+		TEST(jump_back_is_confirmed),
 		TEST(small_steps_that_add_up),
 		TEST(leap_second),
 		TEST(stuck_clock),

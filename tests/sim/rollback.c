@@ -441,6 +441,10 @@ static void a_backup_is_put_back(uint64_t seed, bool with_last_signed)
 	MUST(&s.w, (node_hold(cz->node) != NULL) == !with_last_signed);
 	rest(&s.w);
 	must_sign_nothing(cz);
+	world_stop(cz, POWER_DROPPED);
+	world_start(cz);
+	MUST(&s.w, node_hold(cz->node)); /* before it has met anybody */
+	must_sign_nothing(cz);
 	recover_all(&s);
 	note_known(cz, &after);
 	must_hold_all(&s.w, &before, &after);

@@ -282,6 +282,24 @@ static void compare_all(struct agency *a, const struct look *look)
 	free(leaf);
 }
 
+void watch_confirmed(struct agency *a)
+{
+	struct seen *s = a->seen;
+
+	s->must_hold = false;
+	s->wall_us = s->confirmed_wall_us = agency_utc_us(a);
+	s->mono_ms = agency_mono_ms(a);
+	s->confirmed_time_us = s->last_time_us;
+}
+
+/* Before the newest entry, and the operator did not say that this is right. */
+static bool is_behind(const struct seen *s, uint64_t wall, uint64_t newest_us)
+{
+	return wall + WATCH_CLOCK_SLACK_US < newest_us &&
+	       (newest_us > s->confirmed_time_us ||
+		wall + WATCH_CLOCK_SLACK_US < s->confirmed_wall_us);
+}
+
 void watch_opened(struct agency *a)
 {
 	struct look look = inspect_node(a->node);
@@ -300,7 +318,7 @@ void watch_opened(struct agency *a)
 		return;
 	}
 	/* at start the ledger is all that the clock can be held against */
-	a->seen->must_hold = entry.time_us > agency_utc_us(a) + WATCH_CLOCK_SLACK_US;
+	a->seen->must_hold = is_behind(a->seen, agency_utc_us(a), entry.time_us);
 	a->world->tally.n_holds += a->seen->must_hold;
 	/* it may have committed what nobody saw before it went down */
 	a->seen->is_opening = true;
@@ -320,8 +338,8 @@ void watch_clock(struct agency *a, bool is_start)
 
 	if (is_start) {
 		s->must_hold = false;
-	} else if (!s->must_hold && (moved > WATCH_CLOCK_SLACK_US ||
-				     wall + WATCH_CLOCK_SLACK_US < s->last_time_us)) {
+	} else if (!s->must_hold &&
+		   (moved > WATCH_CLOCK_SLACK_US || is_behind(s, wall, s->last_time_us))) {
 		s->must_hold = true;
 		a->world->tally.n_holds++;
 		trace_say(a->world, "%s: must sign nothing now: its clock moved by %llu s",

@@ -63,6 +63,7 @@ struct seen {
 	bool is_opening;
 	uint64_t wall_us, mono_ms;
 	bool must_hold;
+	uint64_t confirmed_wall_us, confirmed_time_us; /**< clock and newest entry, then */
 };
 
 struct seen *watch_new(void);
@@ -76,6 +77,8 @@ void watch_step(struct agency *a);
 void watch_opened(struct agency *a);
 /** The clocks as the node is about to read them. */
 void watch_clock(struct agency *a, bool is_start);
+/** The operator is about to confirm the clock. */
+void watch_confirmed(struct agency *a);
 /** A frame leaves, after its commit. @p to may be NULL: the connection is gone */
 void watch_sent(struct agency *a, struct agency *to, struct view frame);
 
