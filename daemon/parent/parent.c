@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "crypto/memory.h"
 #include "gate/gate.h"
 #include "parent/child.h"
 #include "parent/options.h"
@@ -54,8 +55,10 @@ static int check_apart(const struct config *c, const struct material *m)
 
 	if (pid == 0) {
 		struct config_problem problem = {0};
-		enum err e = material_check(c, m, &problem);
+		enum err e = crypto_end_without_memory();
 
+		if (!e)
+			e = material_check(c, m, &problem);
 		if (e == ERR_CONFIG)
 			_exit(refused(c, NULL, &problem));
 		_exit(e ? failed(e, "the check cannot be made") : EX_OK);
@@ -114,8 +117,10 @@ static int read_all(const struct options *o, bool is_init, struct config **ret_c
 	int code;
 	enum err e = config_load(o->config, ret_config, &problem);
 
-	if (e)
+	if (e == ERR_CONFIG)
 		return refused(NULL, o->config, &problem);
+	if (e)
+		return failed(e, "the configuration cannot be read");
 	if (!is_init) {
 		code = check_state(*ret_config);
 		if (code)
@@ -214,6 +219,8 @@ static int child_main(enum options_task task)
 		return EX_USAGE;
 	}
 	e = harden(is_gate ? "amparod-gate" : "amparod-vault", PROCESS_FD_SIBLING, true);
+	if (!e)
+		e = crypto_end_without_memory();
 	if (e)
 		return failed(e, "cannot begin");
 	return is_gate ? gate_main() : vault_main();
