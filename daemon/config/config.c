@@ -409,6 +409,8 @@ enum err config_load(const char *file, struct config **ret, struct config_proble
 		return err_trace(e);
 	e = read_all(fd, &bytes);
 	(void)close(fd);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
 	if (e)
 		return refuse_file(file, err_text(e), ret_problem);
 	return config_parse(file, buf_view(&bytes), ret, ret_problem);

@@ -121,7 +121,7 @@ static enum err check_folder_of(const struct config_path *path, struct config_pr
 	else
 		folder = strdup(".");
 	if (!folder)
-		return problem(ret_problem, path->line, "out of memory");
+		return err_new(ERR_NOMEM, "folder of %s", path->text);
 	return check_folder(folder, path->line, false, ret_problem);
 }
 

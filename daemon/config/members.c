@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -42,24 +43,20 @@ static bool number_parse(const char *text, uint32_t *ret)
 	return true;
 }
 
-static bool user_lookup(const char *name, char *buffer, uint32_t *ret)
+/** By name; ERR_NOT_FOUND, or ERR_NOMEM, which says nothing of the name. */
+static enum err lookup(const char *name, bool is_group, char *buffer, uint32_t *ret)
 {
-	struct passwd pw, *found = NULL;
+	struct passwd pw, *user = NULL;
+	struct group gr, *group = NULL;
+	const int code = is_group ? getgrnam_r(name, &gr, buffer, LOOKUP_BYTES, &group)
+				  : getpwnam_r(name, &pw, buffer, LOOKUP_BYTES, &user);
 
-	if (getpwnam_r(name, &pw, buffer, LOOKUP_BYTES, &found) != 0 || !found)
-		return false;
-	*ret = pw.pw_uid;
-	return true;
-}
-
-static bool group_lookup(const char *name, char *buffer, uint32_t *ret)
-{
-	struct group gr, *found = NULL;
-
-	if (getgrnam_r(name, &gr, buffer, LOOKUP_BYTES, &found) != 0 || !found)
-		return false;
-	*ret = gr.gr_gid;
-	return true;
+	if (code == ENOMEM)
+		return err_new(ERR_NOMEM, "names of users and groups");
+	if (!user && !group)
+		return ERR_NOT_FOUND;
+	*ret = is_group ? gr.gr_gid : pw.pw_uid;
+	return ERR_OK;
 }
 
 /** A list of users or groups, by name or number; uid_t and gid_t are both 32 bits. */
@@ -86,9 +83,10 @@ static enum err members_read(const struct config_reader *r, yaml_ref list, bool 
 		if (e)
 			return err_trace(e);
 		name = yaml_text(r->yaml, node);
-		if (number_parse(name, &ids[i]) ||
-		    (is_group && group_lookup(name, buffer, &ids[i])) ||
-		    (!is_group && user_lookup(name, buffer, &ids[i])))
+		e = number_parse(name, &ids[i]) ? ERR_OK : lookup(name, is_group, buffer, &ids[i]);
+		if (e == ERR_NOMEM)
+			return config_no_memory(r->problem);
+		if (!e)
 			continue;
 		return yaml_fail(r->problem, yaml_line(r->yaml, node),
 				 "there is no %s %s on this system: create it or remove it here",

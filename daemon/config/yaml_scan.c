@@ -66,7 +66,8 @@ enum err yaml_explain(const yaml_parser_t *parser, struct view in, struct yaml_p
 		strstr(why, "cannot start any token") ? " (indent with spaces, not tabs)" : "";
 	char context[CONTEXT_MAX] = "";
 
-	if (parser->error == YAML_MEMORY_ERROR) {
+	/* It does not always say that it was memory, but of everything else it says what. */
+	if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR) {
 		(void)yaml_fail(ret_problem, 0, "out of memory");
 		return err_new(ERR_NOMEM, "libyaml");
 	}

@@ -47,7 +47,8 @@ void gate_tell(struct gate *g, const struct pb_relay *m)
 	enum err e = channel_send(g->vault, m);
 
 	if (e) {
-		log_err(LOG_ERR, e, "the vault cannot be told");
+		if (g->exit_code == EX_OK) /* the first says why */
+			log_err(LOG_ERR, e, "the vault cannot be told");
 		gate_end(g, EX_SOFTWARE);
 	}
 }

@@ -242,10 +242,14 @@ enum err entry_outline(struct view in, struct entry_outline *ret)
 {
 	CLEANUP(message_freep) struct pb_entry *pb = NULL;
 	struct entry_outline outline = {0};
+	enum err e;
 
 	if (in.n > ENTRY_BYTES_MAX)
 		return err_new(ERR_LIMIT, "entry of %zu bytes", in.n);
-	if (message_decode(&pb_entry_desc, in, MESSAGE_LENIENT, &pb))
+	e = message_decode(&pb_entry_desc, in, MESSAGE_LENIENT, &pb);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (e)
 		return err_new(ERR_FORMAT, "not readable as an entry");
 	if (!pb->addressee || agency_id_parse(view_str(pb->addressee), &outline.addressee))
 		return err_new(ERR_FORMAT, "entry without addressee");

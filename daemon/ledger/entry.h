@@ -96,6 +96,7 @@ enum err entry_decode(struct view in, struct entry *ret) WARN_UNUSED;
  *
  * @retval ERR_FORMAT  not even that, or not addressed
  * @retval ERR_LIMIT   over ENTRY_BYTES_MAX
+ * @retval ERR_NOMEM
  */
 enum err entry_outline(struct view in, struct entry_outline *ret) WARN_UNUSED;
 

@@ -316,8 +316,14 @@ static enum err gather(struct giving *g, const struct received_row *row, struct 
 	if (!e)
 		e = received_checkpoint_get(g->n->store, checkpoint, out);
 	ret->note = out->n;
-	if (!e && entry_decode(row->entry, &entry) == ERR_OK &&
-	    entry.kind == PB(ENTRY_KIND, ADOPT)) {
+	if (e)
+		return err_trace(e);
+	e = entry_decode(row->entry, &entry);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (e) {
+		e = ERR_OK; /* of a newer version, or refused for what it is: given back as it is */
+	} else if (entry.kind == PB(ENTRY_KIND, ADOPT)) {
 		e = agreement_get(g->n->store, &entry.agreement, out);
 		if (e == ERR_NOT_FOUND)
 			e = ERR_OK;

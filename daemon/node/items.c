@@ -333,14 +333,18 @@ static enum err take_kind(struct taking *t, struct session *s)
 	return item_refuse(t, PB(REFUSAL_REASON, UNKNOWN_KIND));
 }
 
-static bool kind_is_known(struct view entry)
+/** Why an entry that does not decode is refused. */
+static enum err refuse_unreadable(struct taking *t)
 {
 	CLEANUP(message_freep) struct pb_entry *m = NULL;
+	enum err e = message_decode(&pb_entry_desc, t->item->entry, MESSAGE_LENIENT, &m);
 
-	if (message_decode(&pb_entry_desc, entry, MESSAGE_LENIENT, &m))
-		return true; /* unreadable for another reason */
-	return m->has_kind &&
-	       message_enum_code(&amparo__v1__entry_kind__descriptor, (int)m->kind) != NULL;
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (!e &&
+	    (!m->has_kind || !message_enum_code(&amparo__v1__entry_kind__descriptor, (int)m->kind)))
+		return item_refuse(t, PB(REFUSAL_REASON, UNKNOWN_KIND));
+	return item_refuse(t, PB(REFUSAL_REASON, UNREADABLE));
 }
 
 static enum err take_entry(struct taking *t, struct session *s)
@@ -355,9 +359,7 @@ static enum err take_entry(struct taking *t, struct session *s)
 	if (e == ERR_VERSION)
 		return item_refuse(t, PB(REFUSAL_REASON, NEWER_SCHEMA));
 	if (e)
-		return item_refuse(t, kind_is_known(t->item->entry)
-					      ? PB(REFUSAL_REASON, UNREADABLE)
-					      : PB(REFUSAL_REASON, UNKNOWN_KIND));
+		return refuse_unreadable(t);
 	if (!agency_id_eq(&t->entry.addressee, &t->n->agency))
 		return item_refuse(t, PB(REFUSAL_REASON, WRONG_RECIPIENT));
 	if (!m->has_body)

@@ -74,7 +74,10 @@ static enum err check_newest(struct node *n)
 		if (e)
 			return err_trace(e);
 		leaf = merkle_leaf(row.entry);
-		if (!digest_eq(&leaf, &row.leaf) || entry_decode(row.entry, &entry))
+		e = entry_decode(row.entry, &entry);
+		if (e == ERR_NOMEM)
+			return err_trace(e);
+		if (e || !digest_eq(&leaf, &row.leaf))
 			return err_new(ERR_STORAGE, "entry %llu is damaged", (unsigned long long)i);
 		n->last_time_us = entry.time_us;
 	}
@@ -105,6 +108,8 @@ static enum err load_last_time(struct node *n)
 	e = entry_get(n->store, n->epoch, n->tree.size - 1, &row);
 	if (!e)
 		e = entry_decode(row.entry, &entry);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
 	if (e)
 		return err_new(ERR_STORAGE, "the newest entry is damaged");
 	n->last_time_us = entry.time_us;

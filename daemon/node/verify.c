@@ -166,7 +166,10 @@ static enum err check_entry(struct node *n, struct job *j, uint64_t index)
 	if (e)
 		return err_trace(e);
 	leaf = merkle_leaf(row.entry);
-	if (!digest_eq(&leaf, &row.leaf) || entry_decode(row.entry, &entry)) {
+	e = entry_decode(row.entry, &entry);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (e || !digest_eq(&leaf, &row.leaf)) {
 		fail(j, index, "entry does not have its leaf hash, or does not parse");
 		return ERR_OK;
 	}
@@ -281,8 +284,10 @@ static enum err check_receipt(struct node *n, struct job *j, struct peer *p, uin
 	struct digest root, head;
 	enum err e;
 
-	if (message_decode(&pb_receipt_desc, body, MESSAGE_STRICT, &r) || !r->has_size ||
-	    !r->has_to_k || !r->has_root || !r->has_head || !r->origin) {
+	e = message_decode(&pb_receipt_desc, body, MESSAGE_STRICT, &r);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (e || !r->has_size || !r->has_to_k || !r->has_root || !r->has_head || !r->origin) {
 		fail(j, k, "receipt does not parse");
 		return ERR_OK;
 	}

@@ -9,11 +9,13 @@
 #include "loop/loop.h"
 #include "parent/material.h"
 
-/* What err_words() says, at that line. */
-static enum err refuse(int line, const char *file, struct config_problem *problem)
+/* What err_words() says, at that line; but want of memory says nothing of a file. */
+static enum err refuse(enum err from, int line, const char *file, struct config_problem *problem)
 {
 	char why[CONFIG_MESSAGE_MAX];
 
+	if (from == ERR_NOMEM)
+		return err_trace(from);
 	(void)snprintf(why, sizeof(why), "%s", err_words());
 	problem->line = line;
 	(void)snprintf(problem->text, sizeof(problem->text), "%.200s: %.180s", file, why);
@@ -30,7 +32,7 @@ static enum err check_trust(const struct config *c, const struct material *m, st
 		e = trust_add(t, view_str(c->trust[i].domain), buf_view(&m->trust[i].ca),
 			      buf_view(&m->trust[i].crl));
 		if (e)
-			e = refuse(c->trust[i].line, c->trust[i].domain, problem);
+			e = refuse(e, c->trust[i].line, c->trust[i].domain, problem);
 	}
 	if (!e)
 		*ret = TAKE(t);
@@ -55,10 +57,10 @@ static enum err check_chain(const struct config *c, const struct trust *trust,
 	enum err e = cert_check_profile(chain->der[0], purpose, &id, ret_key);
 
 	if (e)
-		return refuse(path->line, path->text, problem);
+		return refuse(e, path->line, path->text, problem);
 	if (!agency_id_eq(&id, &c->agency)) {
 		e = err_new(ERR_CONFIG, "the certificate is of %s", id.text);
-		return refuse(path->line, path->text, problem);
+		return refuse(e, path->line, path->text, problem);
 	}
 	if (!has_domain(c, agency_id_domain(&id)))
 		return ERR_OK;
@@ -78,13 +80,13 @@ static enum err check_tls(const struct config *c, const struct material *m, stru
 	enum err e = cert_chain_from_pem(buf_view(&m->tls_chain), &chain);
 
 	if (e)
-		return refuse(c->tls_chain.line, c->tls_chain.text, problem);
+		return refuse(e, c->tls_chain.line, c->tls_chain.text, problem);
 	e = check_chain(c, trust, CERT_TLS, &c->tls_chain, &chain, NULL, problem);
 	if (e)
 		return err_trace(e);
 	e = tls_context_new(buf_view(&m->tls_chain), buf_view(&m->tls_key), trust, NULL, NULL,
 			    &context);
-	return e ? refuse(c->tls_key.line, c->tls_key.text, problem) : ERR_OK;
+	return e ? refuse(e, c->tls_key.line, c->tls_key.text, problem) : ERR_OK;
 }
 
 static enum err check_seal(const struct config *c, const struct material *m,
@@ -97,19 +99,19 @@ static enum err check_seal(const struct config *c, const struct material *m,
 	enum err e = cert_chain_from_pem(buf_view(&m->seal_chain), &chain);
 
 	if (e)
-		return refuse(c->seal_chain.line, c->seal_chain.text, problem);
+		return refuse(e, c->seal_chain.line, c->seal_chain.text, problem);
 	e = check_chain(c, trust, CERT_SEAL, &c->seal_chain, &chain, &certified, problem);
 	if (e)
 		return err_trace(e);
 	e = seal_key_from_pem(buf_view(&m->seal_key), &key);
 	if (e)
-		return refuse(c->seal_key.line, c->seal_key.text, problem);
+		return refuse(e, c->seal_key.line, c->seal_key.text, problem);
 	verify_key_raw(certified, theirs);
 	verify_key_raw(seal_key_public(key), ours);
 	if (memcmp(ours, theirs, sizeof(ours)) == 0)
 		return ERR_OK;
 	e = err_new(ERR_CONFIG, "is not the key of the seal certificate");
-	return refuse(c->seal_key.line, c->seal_key.text, problem);
+	return refuse(e, c->seal_key.line, c->seal_key.text, problem);
 }
 
 enum err material_check(const struct config *c, const struct material *m,

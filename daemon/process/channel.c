@@ -135,8 +135,9 @@ static void input(struct channel *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		end(c, n == 0 || errno == ECONNRESET ? ERR_CLOSED
-						     : err_new(ERR_IO, "channel: errno %d", errno));
+		end(c, n == 0 || errno == ECONNRESET
+			       ? err_new(ERR_CLOSED, "channel: the other process ended")
+			       : err_new(ERR_IO, "channel: errno %d", errno));
 		return;
 	}
 	buf_advance(&c->in, (size_t)n);

@@ -1,5 +1,6 @@
 #include "process/filter.h"
 
+#include <errno.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -107,7 +108,8 @@ enum err filter_install(const struct filter_rule *rule, size_t n)
 	for (size_t i = 0; !result && i < n; i++)
 		result = add(filter, &rule[i]);
 	if (result)
-		return err_new(ERR_IO, "seccomp rule: error %d", -result);
+		return err_new(result == -ENOMEM ? ERR_NOMEM : ERR_IO, "seccomp rule: error %d",
+			       -result);
 	result = seccomp_load(filter);
 	if (result)
 		return err_new(ERR_IO, "the kernel refused the seccomp filter: error %d", -result);

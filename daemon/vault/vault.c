@@ -50,7 +50,8 @@ void vault_must(struct vault *v, enum err e, const char *what)
 {
 	if (!e)
 		return;
-	log_err(LOG_ERR, e, "%s", what);
+	if (v->exit_code == EX_OK) /* the first says why */
+		log_err(LOG_ERR, e, "%s", what);
 	vault_end(v, EX_SOFTWARE);
 }
 
