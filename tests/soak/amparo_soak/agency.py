@@ -42,6 +42,7 @@ class Agency:
         self.port: int | None = None
         self.n_starts = 0
         self.most_kib = dict.fromkeys(ROLES, 0)
+        self.environment: dict[str, str] | None = None  # None: that of the test
         self._amparod = amparod
         self._process: asyncio.subprocess.Process | None = None
         self._is_wanted = False         # an end now is one that nobody asked for
@@ -76,7 +77,7 @@ class Agency:
         with open(self.log_file, "ab") as log:
             return await asyncio.create_subprocess_exec(
                 self._amparod, "--config", self.config_file, *words,
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)
+                env=self.environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)
 
     async def start(self, give_up_after_s: float | None = None) -> bool:
         """Until ready; False when give_up_after_s came first (it may be killed in the middle)."""

@@ -91,9 +91,9 @@ class Round:
         for one, other in itertools.combinations(self.agencies, 2):
             file = AGREEMENT.format(*sorted((one.id, other.id))).encode()
             for agency in (one, other):
-                await _ask(agency, agreement_adopt=pb.AgreementAdopt(file=file))
+                await ask_node(agency, agreement_adopt=pb.AgreementAdopt(file=file))
         for agency in self.agencies:
-            await _until(lambda a=agency: _in_force(a), "the agreements in force", 30)
+            await wait_until(lambda a=agency: _in_force(a), "the agreements in force", 30)
 
     def _may_send(self) -> int:
         """The load waits for the kills, as they wait for it."""
@@ -165,7 +165,7 @@ class Round:
 
     async def _is_quiet(self) -> bool:
         for agency in self.agencies:
-            row, = await _ask(agency, node_status=pb.NodeStatus())
+            row, = await ask_node(agency, node_status=pb.NodeStatus())
             if row.status.state != "serving":
                 raise Fallen(f"{agency.name}: {row.status.state}")
             if row.status.n_waiting or row.status.n_connected != len(NAMES) - 1:
@@ -197,14 +197,14 @@ class Round:
     async def _look(self, is_settled: bool) -> None:
         result, views = self.result, {}
         for agency in self.agencies:
-            views[agency.id] = await _view(agency)
-            own, = await _ask(agency, audit_verify=pb.AuditVerify())
+            views[agency.id] = await view_of(agency)
+            own, = await ask_node(agency, audit_verify=pb.AuditVerify())
             result.entries += own.verify.n_entries
             self._note_verified(agency, own.verify)
             for other in self.agencies:
                 if other is agency:
                     continue
-                theirs, = await _ask(agency, audit_verify=pb.AuditVerify(peer=other.id))
+                theirs, = await ask_node(agency, audit_verify=pb.AuditVerify(peer=other.id))
                 self._note_verified(agency, theirs.verify)
                 if is_settled:
                     await self._reconcile(agency, other)
@@ -219,7 +219,7 @@ class Round:
                                       f"{verify.problem}")
 
     async def _reconcile(self, agency: Agency, other: Agency) -> None:
-        row, = await _ask(agency, audit_reconcile=pb.AuditReconcile(peer=other.id))
+        row, = await ask_node(agency, audit_reconcile=pb.AuditReconcile(peer=other.id))
         r = row.reconcile
         if not r.ok or r.sent_k != r.sent_held or r.received_k != r.received_written:
             self.result.differ.append(
@@ -299,7 +299,7 @@ async def _cancel(tasks: list[asyncio.Task]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _until(condition, what: str, limit_s: float) -> None:
+async def wait_until(condition, what: str, limit_s: float) -> None:
     until = time.monotonic() + limit_s
     while True:
         value = condition()
@@ -312,7 +312,7 @@ async def _until(condition, what: str, limit_s: float) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _ask(agency: Agency, **verb) -> list:
+async def ask_node(agency: Agency, **verb) -> list:
     """One request on a connection of its own; asked again while the node cannot yet."""
     until = time.monotonic() + ASK_S
     while True:
@@ -334,25 +334,25 @@ async def _ask(agency: Agency, **verb) -> list:
 
 
 async def _in_force(agency: Agency) -> bool:
-    rows = await _ask(agency, agreement_list=pb.AgreementList())
+    rows = await ask_node(agency, agreement_list=pb.AgreementList())
     return [r.agreement.state for r in rows if r.HasField("agreement")] == \
         ["in-force"] * (len(NAMES) - 1)
 
 
-async def _view(agency: Agency) -> View:
+async def view_of(agency: Agency) -> View:
     view = View()
     for side, rows in ((pb.LIST_SIDE_OUT, view.sent), (pb.LIST_SIDE_IN, view.received)):
-        for reply in await _ask(agency, referral_list=pb.ReferralList(side=side)):
+        for reply in await ask_node(agency, referral_list=pb.ReferralList(side=side)):
             if reply.HasField("referral"):
                 r = reply.referral
                 rows.append(Row(r.id, r.peer, r.reply_by_us, r.state, r.n_disclosed, r.delivery))
-    for reply in await _ask(agency, record_list=pb.RecordList()):
+    for reply in await ask_node(agency, record_list=pb.RecordList()):
         if reply.HasField("record"):
             view.records.append((reply.record.id, reply.record.revision))
     at = 0
     while True:
         ask = pb.AuditList(from_index=at, limit=PAGE)
-        rows = [r.audit for r in await _ask(agency, audit_list=ask) if r.HasField("audit")]
+        rows = [r.audit for r in await ask_node(agency, audit_list=ask) if r.HasField("audit")]
         view.written += [r.leaf for r in rows if r.kind == pb.ENTRY_KIND_REFERRAL]
         view.decided += [r.answers for r in rows if r.kind == pb.ENTRY_KIND_STATUS]
         if not rows:
