@@ -29,6 +29,7 @@
 #include "node/node.h"
 #include "node/tree.h"
 #include "policy/agreement.h"
+#include "store/agreement_table.h"
 #include "store/epoch_table.h"
 #include "store/ledger_table.h"
 #include "store/peer_table.h"

@@ -21,6 +21,7 @@
 #include "store/ledger_table.h"
 #include "store/peer_table.h"
 #include "store/record_table.h"
+#include "store/agreement_table.h"
 #include "store/referral_table.h"
 
 #define EPOCH 1767225600 /* of the ledgers here */
