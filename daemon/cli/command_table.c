@@ -70,6 +70,11 @@ static const struct command_option operator_options[] = {
 	MUST_SAY(REASON, "why; kept for this agency's auditor"),
 };
 
+static const struct command_option withdraw_options[] = {
+	MAY_SAY(PEER, "with this peer alone"),
+	MUST_SAY(REASON, "why; kept for this agency's auditor, the peer is not told"),
+};
+
 static const struct command_option verify_options[] = {
 	MAY(PEER),
 };
@@ -299,6 +304,22 @@ static const struct command commands[] = {
 		.example = "amparo agreement adopt cz-sk.yaml",
 		.timeout_s = QUICK_S,
 		.run = run_agreement_adopt,
+	},
+	{
+		.noun = "agreement",
+		.verb = "withdraw",
+		.operand = "AGREEMENT",
+		.summary = "end an agreement; nothing more is sent or taken under it",
+		.more = "AGREEMENT is its digest, 8 or more digits of its beginning, or its name "
+			"if only one\nstands. Ends it with all its parties unless --peer names "
+			"one. "
+			"What the peer sent before it\nheard of it still counts. Adopting the file "
+			"again brings it back.\n",
+		.example = "amparo agreement withdraw 3f9a1c52 --reason \"replaced by the one of "
+			   "2027\"",
+		OPTIONS(withdraw_options),
+		.timeout_s = QUICK_S,
+		.run = run_agreement_withdraw,
 	},
 	{
 		.noun = "agreement",

@@ -97,6 +97,24 @@ int run_agreement_adopt(struct cli *cli)
 	return rows_call(cli, &request, ROWS_TABLE);
 }
 
+int run_agreement_withdraw(struct cli *cli)
+{
+	CLEANUP(buf_fini) struct buf peer = {0};
+	struct pb_agreement_withdraw ask = PB_AGREEMENT_WITHDRAW_INIT;
+	struct pb_api_request request = PB_API_REQUEST_INIT;
+	char *name = cli_string(cli, OPTION_ID_PEER);
+
+	if (name) {
+		ask.peer = cli_peer(name, &peer);
+		if (!ask.peer)
+			return cli_fail(EX_OSERR, "out of memory");
+	}
+	ask.agreement = cli->in->operand;
+	ask.reason = cli_string(cli, OPTION_ID_REASON);
+	request.agreement_withdraw = &ask;
+	return rows_call(cli, &request, ROWS_TABLE);
+}
+
 /* The rows of agreements, and whether one may stand in two files that differ. */
 struct agreements {
 	struct rows rows;

@@ -25,6 +25,7 @@ int run_referral_decline(struct cli *cli);
 /** agreement ...: check works without a node. */
 int run_agreement_check(struct cli *cli);
 int run_agreement_adopt(struct cli *cli);
+int run_agreement_withdraw(struct cli *cli);
 int run_agreement_list(struct cli *cli);
 
 /** audit ...: EX_DATAERR when something does not verify, or differs. */

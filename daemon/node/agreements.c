@@ -89,7 +89,16 @@ enum err agreement_judged(struct node *n, const struct peer *p, const struct dig
 		return err_trace(e);
 	x = adoption_of(&row, by_peer);
 	*ret = adoption_in_force(&x, k, seen_k);
-	return ERR_OK;
+	if (*ret || !by_peer)
+		return ERR_OK;
+	/* The peer's own side is its newest: its entries come in order. Of ours it may know less
+	 * than there is by now: what stood then counts. */
+	x.receiver_adopt_k = seen_k;
+	x.receiver_withdraw_k = 0;
+	if (!adoption_in_force(&x, k, seen_k))
+		return ERR_OK;
+	e = adoption_past_has(n->store, p->row.id, digest, seen_k, ret);
+	return e ? err_trace(e) : ERR_OK;
 }
 
 /* The search for the agreement of an entry that we would write now: of those in force the one that
@@ -100,7 +109,8 @@ struct search {
 	int purpose; /* 0: any */
 	const struct agreement *found;
 	uint64_t found_k;
-	bool has_adopted, has_both, has_valid;
+	bool is_awaited, has_both, has_valid;
+	bool is_withdrawn_here, is_withdrawn_there;
 };
 
 static enum err consider(void *ctx, const struct adoption_row *row)
@@ -110,7 +120,12 @@ static enum err consider(void *ctx, const struct adoption_row *row)
 	const struct agreement *a;
 	enum err e;
 
-	s->has_adopted = s->has_adopted || row->our_k;
+	if (row->our_withdraw_k)
+		s->is_withdrawn_here = true;
+	else if (row->our_k && row->their_withdraw_k)
+		s->is_withdrawn_there = true;
+	else if (row->our_k)
+		s->is_awaited = true;
 	if (!adoption_in_force(&x, s->p->row.sent_k + 1, s->p->row.received_k))
 		return ERR_OK;
 	s->has_both = true;
@@ -135,6 +150,21 @@ static enum err search(struct search *s)
 	return adoption_walk(s->n->store, s->p->row.id, consider, s);
 }
 
+static const char *why_none(const struct search *s)
+{
+	if (s->has_valid)
+		return "no agreement in force with this peer knows the purpose";
+	if (s->has_both)
+		return "the agreement with this peer is not valid today";
+	if (s->is_awaited)
+		return "the peer has not adopted the same agreement file";
+	if (s->is_withdrawn_there)
+		return "the peer has withdrawn the agreement";
+	if (s->is_withdrawn_here)
+		return "the agreement with this peer is withdrawn here";
+	return "no agreement with this peer is adopted here";
+}
+
 enum err agreement_for(struct node *n, struct peer *p, int purpose, const struct agreement **ret)
 {
 	struct search s = {.n = n, .p = p, .purpose = purpose};
@@ -143,12 +173,7 @@ enum err agreement_for(struct node *n, struct peer *p, int purpose, const struct
 	if (e)
 		return err_trace(e);
 	if (!s.found)
-		return err_new(ERR_NOT_FOUND, "%s",
-			       s.has_valid
-				       ? "no agreement in force with this peer knows the purpose"
-			       : s.has_both    ? "the agreement with this peer is not valid today"
-			       : s.has_adopted ? "the peer has not adopted the same agreement file"
-					       : "no agreement with this peer is adopted here");
+		return err_new(ERR_NOT_FOUND, "%s", why_none(&s));
 	*ret = s.found;
 	return ERR_OK;
 }

@@ -235,6 +235,25 @@ static bool is_locked(const struct append *a)
 	       a->kind != PB(ENTRY_KIND, RECEIPT);
 }
 
+static enum err may_append(const struct node *n, const struct append *a)
+{
+	if (n->hold)
+		return err_new(ERR_STATE, "nothing is signed: %s", n->hold);
+	if (is_locked(a))
+		return err_new(
+			ERR_STATE,
+			"what this peer holds of the ledger before this one is not back yet: "
+			"its operator accepts the new one by `amparo peer accept-epoch`");
+	return ERR_OK;
+}
+
+enum err ledger_may_say(const struct node *n, struct peer *p, Amparo__V1__EntryKind kind)
+{
+	const struct append a = {.kind = kind, .peer = p};
+
+	return may_append(n, &a);
+}
+
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)
 {
 	struct entry entry = {0};
@@ -243,14 +262,9 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 	enum err e;
 
 	ASSERT(entry_kind_is_addressed((int)a->kind) == (a->peer != NULL));
-	if (n->hold)
-		return err_new(ERR_STATE, "nothing is signed: %s", n->hold);
-	if (is_locked(a))
-		return err_new(
-			ERR_STATE,
-			"what this peer holds of the ledger before this one is not back yet: "
-			"its operator accepts the new one by `amparo peer accept-epoch`");
-	e = node_write(n);
+	e = may_append(n, a);
+	if (!e)
+		e = node_write(n);
 	if (!e)
 		e = fill_entry(n, a, &entry);
 	if (!e)

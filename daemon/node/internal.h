@@ -354,6 +354,10 @@ struct appended {
  */
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret) WARN_UNUSED;
 
+/** Would ledger_append() say ERR_STATE to such an entry? For who has several to write, or none. */
+enum err ledger_may_say(const struct node *n, struct peer *p,
+			Amparo__V1__EntryKind kind) WARN_UNUSED;
+
 /** Sign the tree as it stands, when it grew, and keep the checkpoint in database and last-signed.
  */
 enum err ledger_sign(struct node *n) WARN_UNUSED;
@@ -629,6 +633,7 @@ enum err request_referral_show(struct asking *a) WARN_UNUSED;
 enum err request_referral_decide(struct asking *a) WARN_UNUSED;
 enum err request_peer_list(struct asking *a) WARN_UNUSED;
 enum err request_agreement_adopt(struct asking *a) WARN_UNUSED;
+enum err request_agreement_withdraw(struct asking *a) WARN_UNUSED;
 enum err request_agreement_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_list(struct asking *a) WARN_UNUSED;
 enum err request_audit_verify(struct asking *a) WARN_UNUSED;

@@ -165,7 +165,10 @@ static enum err replay_adopt(struct again *a, bool withdraws)
 		row.our_k = a->entry.k;
 		row.our_withdraw_k = 0;
 	}
-	return adoption_put(a->n->store, &row);
+	e = ERR_OK;
+	if (withdraws && row.our_k && row.our_k < row.our_withdraw_k)
+		e = adoption_past_put(a->n->store, &row);
+	return e ? err_trace(e) : adoption_put(a->n->store, &row);
 }
 
 static enum err replay_one(struct again *a)
@@ -310,6 +313,8 @@ static enum err settle_adoptions(struct node *n, struct peer *p, bool is_last)
 			e = adoption_put(n->store, &row);
 	}
 	buf_fini(&rows);
+	if (!e)
+		e = adoption_past_forget(n->store, p->row.id);
 	return e ? err_trace(e) : ERR_OK;
 }
 

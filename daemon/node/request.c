@@ -34,6 +34,7 @@ static const struct verb {
 	{26, NODE_ROLE_OPERATOR, request_ledger_new_epoch, "ledger new-epoch"},
 	{27, NODE_ROLE_OPERATOR, request_peer_accept_epoch, "peer accept-epoch"},
 	{28, NODE_ROLE_OPERATOR, request_peer_resume, "peer resume"},
+	{29, NODE_ROLE_OPERATOR, request_agreement_withdraw, "agreement withdraw"},
 	{30, NODE_ROLE_OPERATOR, request_clock_confirm, "clock confirm"},
 };
 

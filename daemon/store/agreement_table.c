@@ -163,3 +163,56 @@ enum err adoption_walk(struct store *s, int64_t peer,
 			return err_trace(e);
 	}
 }
+
+enum err adoption_past_put(struct store *s, const struct adoption_row *row)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ADOPTION_PAST_PUT,
+			"INSERT INTO adoption_past (peer, digest, from_k, until_k)"
+			" VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, row->peer);
+	query_bind_digest(&q, &row->digest);
+	query_bind_u64(&q, row->our_k);
+	query_bind_u64(&q, row->our_withdraw_k);
+	return query_run(&q, NULL);
+}
+
+enum err adoption_past_has(struct store *s, int64_t peer, const struct digest *digest, uint64_t k,
+			   bool *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_ADOPTION_PAST_HAS,
+			"SELECT 1 FROM adoption_past"
+			" WHERE peer = ? AND digest = ? AND from_k <= ? AND until_k > ?",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_digest(&q, digest);
+	query_bind_u64(&q, k);
+	query_bind_u64(&q, k);
+	e = query_get(&q);
+	if (e && e != ERR_NOT_FOUND)
+		return err_trace(e);
+	*ret = !e;
+	return ERR_OK;
+}
+
+enum err adoption_past_forget(struct store *s, int64_t peer)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e = query_begin(s, ST_ADOPTION_PAST_FORGET,
+				 "DELETE FROM adoption_past WHERE peer = ?", &q);
+
+	if (e)
+		return err_trace(e);
+	query_bind_i64(&q, peer);
+	return query_run(&q, NULL);
+}

@@ -35,4 +35,19 @@ enum err adoption_walk(struct store *s, int64_t peer,
 		       enum err (*row)(void *ctx, const struct adoption_row *row),
 		       void *ctx) WARN_UNUSED;
 
+/**
+ * An adoption of ours ends: keep in mind that it stood from our_k to before our_withdraw_k, also
+ * when the row says something newer. ERR_OK when it is noted already.
+ *
+ * @param row  with our_k and our_withdraw_k, the second above the first
+ */
+enum err adoption_past_put(struct store *s, const struct adoption_row *row) WARN_UNUSED;
+
+/** Did one that has ended stand at @p k of our chain to the peer? */
+enum err adoption_past_has(struct store *s, int64_t peer, const struct digest *digest, uint64_t k,
+			   bool *ret) WARN_UNUSED;
+
+/** Our chain to the peer begins anew: its positions mean nothing any more. */
+enum err adoption_past_forget(struct store *s, int64_t peer) WARN_UNUSED;
+
 #endif

@@ -396,10 +396,21 @@ static const char referrals_3[] =
 	"ALTER TABLE referral ADD COLUMN release_due INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX referral_by_peer ON referral (peer);";
 
+/* When an adoption of ours stood that was withdrawn: what crossed the WITHDRAW is judged by it. */
+static const char agreements_4[] =
+	"CREATE TABLE adoption_past ("
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  digest BLOB NOT NULL CHECK (length(digest) = 32),"
+	"  from_k INTEGER NOT NULL CHECK (from_k > 0),"
+	"  until_k INTEGER NOT NULL CHECK (until_k > from_k),"
+	"  PRIMARY KEY (peer, digest, from_k)"
+	") STRICT, WITHOUT ROWID;";
+
 const struct migration schema_migrations[] = {
 	{{ledger_1, peers_1, records_1, referrals_1}},
 	{{peers_2, referrals_2}},
 	{{peers_3, ledger_3, epochs_3, referrals_3}},
+	{{agreements_4}},
 };
 const size_t n_schema_migrations = ARRAY_LEN(schema_migrations);
 

@@ -4,6 +4,7 @@ For most tests the node is played by this file: a socket that answers what a tes
 stand the whole way between two real nodes, and what real nodes refuse.
 """
 
+import hashlib
 import importlib
 import json
 import re
@@ -56,7 +57,7 @@ def test_version():
 
 def test_every_command_explains_itself_with_an_example_that_parses():
     names = commands()
-    assert len(names) == 23
+    assert len(names) == 25
     for name in names:
         text = amparo(*name.split(), "--help")[0]
         assert text.startswith("Usage: amparo ")
@@ -717,6 +718,55 @@ def test_the_whole_way(agreed):
         assert node.json("audit", "reconcile", other.name)[0]["ok"]
     reasons = [row["local"]["reason"] for row in one.json("audit", "list") if "reason" in row.get("local", {})]
     assert {"intake", "check", "asked by the court"} <= set(reasons)
+
+
+def agreement_states(node):
+    return [row["state"] for row in node.json("agreement", "list")]
+
+
+def test_an_agreement_is_withdrawn_and_adopted_again(agreed, folder):
+    one, two = agreed
+    digest = hashlib.sha256((folder / "agreement.yaml").read_bytes()).hexdigest()
+    (record,) = one.json("record", "import", DEMO / "victim-1.json")
+    send = ["referral", "send", "--record", record["id"], "--to", "two.sk.example/office",
+            "--purpose", "child-protection", "--basis", "public-task"]
+    (sent,) = one.json(*send)
+    referral_of(two, state="requested")
+
+    one.amparo("agreement", "withdraw", "Test of two", code=64)  # why?
+    one.amparo("agreement", "withdraw", "another", "--reason", "r", code=65)
+    (row,) = one.json("agreement", "withdraw", digest[:8], "--reason", "replaced soon")
+    assert (row["id"], row["state"]) == (digest, "withdrawn")
+    assert "is withdrawn here" in one.amparo(*send, code=65).stderr
+    wait_for(lambda: agreement_states(two) == ["withdrawn"], "the other side knows")
+    (theirs,) = two.json("record", "import", DEMO / "victim-2.json")
+    back = ["referral", "send", "--record", theirs["id"], "--to", "one.cz.example/office",
+            "--purpose", "child-protection", "--basis", "public-task"]
+    assert "the peer has withdrawn" in two.amparo(*back, code=65).stderr
+    # What came before stays, and goes on, but nothing more is released
+    n_before = two.json("referral", "list")[0]["n_disclosed"]
+    two.json("referral", "accept", sent["id"], "--reason", "ours")
+    referral_of(one, state="accepted")
+
+    one.amparo("agreement", "adopt", folder / "agreement.yaml")
+    for node in agreed:
+        wait_for(lambda n=node: agreement_states(n) == ["in-force"], "in force again")
+    (again,) = one.json(*send)
+    wait_for(lambda: again["id"] in [r["id"] for r in two.json("referral", "list")], "the referral")
+    two.json(*back)
+    rows = {row["id"]: row for row in two.json("referral", "list")}
+    assert rows[sent["id"]]["n_disclosed"] == n_before
+    withdrawals = [row for row in one.json("audit", "list") if row["kind"] == "withdraw"]
+    assert [row["local"]["reason"] for row in withdrawals] == ["replaced soon"]
+    assert one.json("audit", "reconcile", two.name)[0]["ok"]
+
+
+def test_an_agreement_that_is_over_is_not_adopted(one, tmp_path):
+    one.start()
+    path = tmp_path / "agreement.yaml"
+    path.write_text(AGREEMENT.replace("2099-12-31", "2020-12-31"))
+    assert "2020-12-31" in one.amparo("agreement", "adopt", path, code=65).stderr
+    assert one.json("agreement", "list") == []
 
 
 def test_a_revision_and_what_is_not_there(one, tmp_path):

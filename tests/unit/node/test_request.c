@@ -20,9 +20,10 @@ struct every {
 	struct pb_audit_verify audit_verify;
 	struct pb_audit_reconcile audit_reconcile;
 	struct pb_node_status node_status;
+	struct pb_agreement_withdraw agreement_withdraw;
 };
 
-#define N_VERBS 14
+#define N_VERBS 15
 
 static uint32_t verb(struct every *every, size_t i, struct pb_api_request *m)
 {
@@ -31,7 +32,7 @@ static uint32_t verb(struct every *every, size_t i, struct pb_api_request *m)
 		PB_REFERRAL_SEND_INIT,	 PB_REFERRAL_LIST_INIT, PB_REFERRAL_SHOW_INIT,
 		PB_REFERRAL_DECIDE_INIT, PB_PEER_LIST_INIT,	PB_AGREEMENT_ADOPT_INIT,
 		PB_AGREEMENT_LIST_INIT,	 PB_AUDIT_LIST_INIT,	PB_AUDIT_VERIFY_INIT,
-		PB_AUDIT_RECONCILE_INIT, PB_NODE_STATUS_INIT};
+		PB_AUDIT_RECONCILE_INIT, PB_NODE_STATUS_INIT,	PB_AGREEMENT_WITHDRAW_INIT};
 	*m = (struct pb_api_request)PB_API_REQUEST_INIT;
 	switch (i) {
 	case 0:
@@ -76,6 +77,9 @@ static uint32_t verb(struct every *every, size_t i, struct pb_api_request *m)
 	case 13:
 		m->node_status = &every->node_status;
 		return EVERYONE;
+	case 14:
+		m->agreement_withdraw = &every->agreement_withdraw;
+		return NODE_ROLE_OPERATOR;
 	}
 	return 0;
 }

@@ -283,6 +283,40 @@ static void adoptions(void **state)
 	assert_int_equal(seen.k[0], 5);
 }
 
+static bool stood_at(struct fixture *f, int64_t peer, unsigned digest, uint64_t k)
+{
+	const struct digest d = digest_of(digest);
+	bool answer = k % 2;
+
+	assert_int_equal(adoption_past_has(f->s, peer, &d, k, &answer), ERR_OK);
+	return answer;
+}
+
+static void adoptions_that_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct peer_row other = peer_named("spiffe://sk.example/ustredie");
+	struct adoption_row row = {
+		.peer = f->peer, .digest = digest_of(1), .our_k = 3, .our_withdraw_k = 5};
+
+	assert_int_equal(peer_put(f->s, &other), ERR_OK);
+	assert_false(stood_at(f, f->peer, 1, 3));
+	assert_int_equal(adoption_past_put(f->s, &row), ERR_OK);
+	assert_int_equal(adoption_past_put(f->s, &row), ERR_OK);
+	row.our_k = 8;
+	row.our_withdraw_k = 9;
+	assert_int_equal(adoption_past_put(f->s, &row), ERR_OK);
+	row.peer = other.id;
+	assert_int_equal(adoption_past_put(f->s, &row), ERR_OK);
+	fixture_reopen(f);
+	for (uint64_t k = 0; k < 12; k++)
+		assert_int_equal(stood_at(f, f->peer, 1, k), k == 3 || k == 4 || k == 8);
+	assert_false(stood_at(f, f->peer, 2, 3));
+	assert_int_equal(adoption_past_forget(f->s, f->peer), ERR_OK);
+	assert_false(stood_at(f, f->peer, 1, 3));
+	assert_true(stood_at(f, other.id, 1, 8));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -294,6 +328,7 @@ int main(void)
 		TEST(history),
 		TEST(agreements),
 		TEST(adoptions),
+		TEST(adoptions_that_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
