@@ -181,6 +181,8 @@ static const struct column status_columns[] = {
 	{.head = "started", .key = "started", .cell = CELL_MOMENT},
 	{.head = "disk free, bytes", .key = "free_bytes"},
 	{.head = "kept in reserve", .key = "reserve_bytes"},
+	{.head = "commits", .key = "n_commits"},
+	{.head = "synchronous", .key = "synchronous"},
 };
 
 static const struct column terms_columns[] = {

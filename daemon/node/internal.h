@@ -247,6 +247,17 @@ struct peer_test {
 	uint64_t deadline_ms;
 };
 
+#define PEER_WATCHES_MAX 16
+
+/** Somebody who is told how the exchange with a peer goes on; see peer_watch.h. */
+struct peer_watch {
+	uint64_t caller, request;
+	struct peer *peer; /* NULL: not used */
+	/* as told last */
+	const char *state;
+	uint64_t delivered_k, received_k, n_refused;
+};
+
 /** Room on the disk with the database. */
 enum room {
 	ROOM_ENOUGH,
@@ -283,6 +294,7 @@ struct node {
 	uint64_t clock_wall_us, clock_mono_ms;	       /* when the window began */
 	uint64_t confirmed_wall_us, confirmed_time_us; /* clock and newest entry, when confirmed */
 	uint64_t started_us;
+	uint64_t n_commits; /* since then */
 
 	struct peer *peer;
 	size_t n_peer;
@@ -296,6 +308,7 @@ struct node {
 	struct reconcile reconcile[NODE_JOBS_MAX];
 	uint64_t next_ask_id;
 	struct peer_test test[PEER_TESTS_MAX];
+	struct peer_watch watch[PEER_WATCHES_MAX];
 	struct node_limits limits;
 	size_t n_request_bytes; /* of requests that wait */
 	enum room room;
@@ -641,6 +654,7 @@ enum err request_audit_reconcile(struct asking *a) WARN_UNUSED;
 enum err request_node_status(struct asking *a) WARN_UNUSED;
 enum err request_peer_show(struct asking *a) WARN_UNUSED;
 enum err request_peer_test(struct asking *a) WARN_UNUSED;
+enum err request_peer_watch(struct asking *a) WARN_UNUSED;
 
 /** connected, connecting, waiting, awaited, stopped, removed; static. */
 const char *peer_state(const struct peer *p);

@@ -12,6 +12,7 @@
 #include "node/internal.h"
 #include "node/limits.h"
 #include "node/peer_test.h"
+#include "node/peer_watch.h"
 
 /* --- outputs --- */
 
@@ -211,6 +212,7 @@ void node_caller_gone(struct node *n, uint64_t caller)
 {
 	jobs_forget(n, caller);
 	peer_tests_forget(n, caller);
+	peer_watches_forget(n, caller);
 }
 
 /* --- the turn --- */
@@ -338,8 +340,11 @@ static enum err turn(struct node *n, bool *ret_more)
 		e = build_outputs(n);
 	if (!e)
 		e = peers_save(n);
+	if (!e)
+		e = peer_watches_tell(n);
 	if (!e && n->in_transaction)
 		e = store_commit(n->store);
+	n->n_commits += !e && n->in_transaction;
 	return e ? err_trace(e) : ERR_OK;
 }
 

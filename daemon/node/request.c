@@ -36,6 +36,7 @@ static const struct verb {
 	{28, NODE_ROLE_OPERATOR, request_peer_resume, "peer resume"},
 	{29, NODE_ROLE_OPERATOR, request_agreement_withdraw, "agreement withdraw"},
 	{30, NODE_ROLE_OPERATOR, request_clock_confirm, "clock confirm"},
+	{40, ANYONE, request_peer_watch, "peer watch"},
 };
 
 enum err reply_row(struct node *n, uint64_t caller, uint64_t request, struct pb_api_reply *reply,

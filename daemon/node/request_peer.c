@@ -92,6 +92,7 @@ enum err request_node_status(struct asking *a)
 	char fingerprint[HEX_LEN(DIGEST_BYTES)];
 	struct digest root = tree_root(&a->n->tree), d;
 	struct node *n = a->n;
+	bool is_synchronous = false;
 	enum err e;
 
 	m.id = n->agency.text;
@@ -119,8 +120,13 @@ enum err request_node_status(struct asking *a)
 	d = verify_key_fingerprint(seal_key_public(n->seal_key));
 	hex_encode(view_digest(&d), fingerprint);
 	m.fingerprint = fingerprint;
+	m.has_n_commits = 1;
+	m.n_commits = n->n_commits;
 	reply.status = &m;
-	e = record_count(n->store, &m.n_records);
+	e = store_is_synchronous(n->store, &is_synchronous);
+	m.synchronous = message_borrow_text(is_synchronous ? "full" : "not full");
+	if (!e)
+		e = record_count(n->store, &m.n_records);
 	if (!e)
 		e = referral_walk(n->store, count_awaiting, &m.n_awaits_us);
 	return e ? err_trace(e) : reply_row(n, a->caller->id, a->id, &reply, false);

@@ -69,7 +69,8 @@ static enum err fill_row(struct node *n, const struct referral_row *r, struct pb
 		return err_trace(e);
 	*m = (struct pb_referral_row)PB_REFERRAL_ROW_INIT;
 	m->has_id = m->has_side = m->has_type = m->has_urgency = m->has_purpose = m->has_state = 1;
-	m->has_time_us = m->has_awaits_us = m->has_n_disclosed = 1;
+	m->has_time_us = m->has_awaits_us = m->has_n_disclosed = m->has_k = 1;
+	m->k = r->k;
 	m->id = message_borrow(view_digest(&r->leaf));
 	m->side = r->is_incoming ? PB(LIST_SIDE, IN) : PB(LIST_SIDE, OUT);
 	m->peer = p ? p->row.agency.text : NULL;

@@ -235,7 +235,8 @@ enum err request_referral_send(struct asking *a)
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
 	m.has_id = m.has_side = m.has_type = m.has_urgency = m.has_purpose = m.has_state = 1;
-	m.has_time_us = m.has_n_disclosed = m.has_record_id = 1;
+	m.has_time_us = m.has_n_disclosed = m.has_record_id = m.has_k = 1;
+	m.k = row.k;
 	m.id = message_borrow(view_digest(&row.leaf));
 	m.side = PB(LIST_SIDE, OUT);
 	m.peer = s.p->row.agency.text;

@@ -189,6 +189,8 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int n_pages)
 	return SQLITE_OK;
 }
 
+#define SYNCHRONOUS_FULL 2 /* https://sqlite.org/pragma.html#pragma_synchronous */
+
 /* For the rest of the connection's life; in the file stand only page size and journal mode. */
 static enum err set_pragmas(struct store *s)
 {
@@ -389,6 +391,17 @@ enum err store_commit(struct store *s)
 		return err_trace(e);
 	}
 	s->in_transaction = false;
+	return ERR_OK;
+}
+
+enum err store_is_synchronous(struct store *s, bool *ret)
+{
+	int64_t level;
+	enum err e = store_pragma_i64(s, "PRAGMA synchronous", &level);
+
+	if (e)
+		return err_trace(e);
+	*ret = level == SYNCHRONOUS_FULL;
 	return ERR_OK;
 }
 

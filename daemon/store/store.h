@@ -62,6 +62,9 @@ enum err store_begin(struct store *s) WARN_UNUSED;  /**< BEGIN IMMEDIATE */
 enum err store_commit(struct store *s) WARN_UNUSED; /**< durable when it returns ERR_OK */
 void store_rollback(struct store *s);		    /**< no-op outside a transaction */
 
+/** Does a commit wait for the disk? As the database itself says, not as it was told. */
+enum err store_is_synchronous(struct store *s, bool *ret) WARN_UNUSED;
+
 /**
  * One bounded PASSIVE WAL checkpoint step, between turns: nothing until 2 MiB wait in the WAL, so
  * that its two syncs are shared by some turns; call it after each commit.

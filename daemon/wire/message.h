@@ -335,6 +335,9 @@
 #define pb_peer_show Amparo__V1__PeerShow
 #define PB_PEER_SHOW_INIT AMPARO__V1__PEER_SHOW__INIT
 #define pb_peer_show_desc amparo__v1__peer_show__descriptor
+#define pb_peer_watch Amparo__V1__PeerWatch
+#define PB_PEER_WATCH_INIT AMPARO__V1__PEER_WATCH__INIT
+#define pb_peer_watch_desc amparo__v1__peer_watch__descriptor
 #define pb_peer_test Amparo__V1__PeerTest
 #define PB_PEER_TEST_INIT AMPARO__V1__PEER_TEST__INIT
 #define pb_peer_test_desc amparo__v1__peer_test__descriptor

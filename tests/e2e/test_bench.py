@@ -1,0 +1,26 @@
+"""The bench measures: a short run of it, with what is installed. How fast is no question here."""
+
+import json
+import subprocess
+
+from conftest import BUILD, ROOT
+
+KEYS = ("exchanges_per_s", "limit_per_s", "cpu_s_per_10k", "p50_us", "p99_us", "pss_mb")
+BROKERS = ("mosquitto", "nats")
+
+
+def test_a_quick_run(programs, tmp_path):
+    file = tmp_path / "figures"
+    command = [ROOT / "tests/bench/run", "--quick", "--seconds", "0.5", "--rounds", "1", "--records", "50",
+               "--no-install", "--json", file]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={"AMPARO_BUILD": str(BUILD), "PATH": "/usr/sbin:/usr/bin:/bin"}, timeout=300)
+    print(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "audit verify and audit reconcile: well, at both" in done.stdout
+    figures = json.loads(file.read_text("utf-8"))
+    for key in KEYS:
+        assert figures[key] > 0, key
+    for broker in BROKERS:
+        is_measured = {broker, f"{broker}_signed"} <= figures["contenders"].keys()
+        assert is_measured != (f"SKIPPED {broker}: " in done.stdout)
