@@ -177,6 +177,73 @@ enum err epoch_accept(struct node *n, struct peer *p, const struct node_caller *
 
 /* --- EPOCH --- */
 
+/* head[k] of our chain to it in an earlier ledger of ours. ERR_NOT_FOUND: that much is lost here.
+ */
+static enum err old_head_at(struct node *n, const struct peer *p, uint64_t epoch, uint64_t k,
+			    struct digest *ret)
+{
+	struct recovered_row back;
+	struct entry_row row;
+	struct chain_head at;
+	struct entry entry;
+	struct digest leaf;
+	enum err e = entry_get_k(n->store, epoch, p->row.id, k, &row);
+
+	if (!e) {
+		leaf = row.leaf;
+		e = entry_decode(row.entry, &entry);
+	} else if (e == ERR_NOT_FOUND) {
+		e = recovered_get(n->store, p->row.id, epoch, k, &back);
+		if (e)
+			return err_trace(e);
+		leaf = back.leaf;
+		e = entry_decode(back.entry, &entry);
+	}
+	if (e)
+		return err_trace(e);
+	at = (struct chain_head){.k = k - 1, .head = entry.prev_head};
+	*ret = chain_next(&at, &leaf).head;
+	return ERR_OK;
+}
+
+/* How far it had come in our chain, as it says. While it has not accepted our own new ledger, that
+ * is the chain of the one before: from there on what we wrote is written again. */
+static enum err judge_cursor(struct taking *t, const struct pb_epoch *m, const char **ret_kind)
+{
+	struct recovery_row *r = &t->p->recovery;
+	const bool is_old = r->state != RECOVERY_NONE;
+	struct chain_head start;
+	struct epoch_row ours;
+	struct digest head = {{0}};
+	enum err e = ERR_OK;
+
+	if (m->received_k == 0 && is_old) {
+		e = epoch_get(t->n->store, 0, r->open_epoch, &ours);
+		if (e)
+			return err_trace(e);
+		start = chain_start(ours.origin, &t->p->row.agency);
+		head = start.head;
+	} else if (m->received_k && is_old) {
+		e = old_head_at(t->n, t->p, r->open_epoch, m->received_k, &head);
+	} else if (m->received_k && m->received_k <= t->p->row.sent_k) {
+		e = ledger_head_at(t->n, t->p, m->received_k, &head);
+	} else {
+		return ERR_OK;
+	}
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e);
+	if (m->received_k && !view_eq(view_digest(&head), message_bytes(1, m->received_head))) {
+		*ret_kind = "EPOCH names another chain of ours than the one written";
+		return ERR_OK;
+	}
+	if (is_old && r->open_epoch == r->from_epoch && m->received_k < r->from_k) {
+		r->from_k = m->received_k;
+		r->from_head = head;
+		t->p->recovery_dirty = true;
+	}
+	return ERR_OK;
+}
+
 /* Does what it says of the old ledger contradict what we hold of it? */
 static enum err judge_epoch(struct taking *t, const struct pb_epoch *m, const struct epoch_row *old,
 			    const char **ret_kind)
@@ -208,14 +275,7 @@ static enum err judge_epoch(struct taking *t, const struct pb_epoch *m, const st
 		if (!view_eq(view_digest(&head), message_bytes(1, m->sent_head)))
 			*ret_kind = "EPOCH names another chain to us than the one received";
 	}
-	if (m->received_k && m->received_k <= t->p->row.sent_k) {
-		e = ledger_head_at(t->n, t->p, m->received_k, &head);
-		if (e)
-			return err_trace(e);
-		if (!view_eq(view_digest(&head), message_bytes(1, m->received_head)))
-			*ret_kind = "EPOCH names another chain of ours than the one written";
-	}
-	return ERR_OK;
+	return judge_cursor(t, m, ret_kind);
 }
 
 static bool is_whole(const struct pb_epoch *m)

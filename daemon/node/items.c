@@ -347,6 +347,17 @@ static enum err refuse_unreadable(struct taking *t)
 	return item_refuse(t, PB(REFUSAL_REASON, UNREADABLE));
 }
 
+/* Nobody can have processed what we never wrote: by such a claim its entries would rest on
+ * agreements and states still to come. Until it accepts our new epoch it counts in another chain.
+ */
+static bool has_seen_too_much(const struct taking *t)
+{
+	const enum recovery_state state = t->p->recovery.state;
+
+	return (state == RECOVERY_NONE || state == RECOVERY_AGAIN) &&
+	       t->entry.seen_k > t->p->row.sent_k;
+}
+
 static enum err take_entry(struct taking *t, struct session *s)
 {
 	const struct pb_item *m = t->item->item;
@@ -362,6 +373,8 @@ static enum err take_entry(struct taking *t, struct session *s)
 		return refuse_unreadable(t);
 	if (!agency_id_eq(&t->entry.addressee, &t->n->agency))
 		return item_refuse(t, PB(REFUSAL_REASON, WRONG_RECIPIENT));
+	if (has_seen_too_much(t))
+		return item_refuse(t, PB(REFUSAL_REASON, FALSE_STATEMENT));
 	if (!m->has_body)
 		return ERR_OK; /* ABSENT; see item_take() */
 	t->body = message_bytes(1, m->body);

@@ -453,6 +453,8 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 	if (referral->record && referral->record->has_opened)
 		before = (struct opened_before){.p = referral->record->opened.data,
 						.n = referral->record->opened.len / DIGEST_BYTES};
+	if (r->n_disclosed > before.n)
+		return ERR_OK; /* it was released before, in a ledger that was lost since */
 	opened = calloc(record->slices.n + 1, sizeof(*opened));
 	if (!opened)
 		return err_new(ERR_NOMEM, "openings");

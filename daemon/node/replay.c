@@ -390,6 +390,23 @@ static enum err append_again(struct again *a, const struct digest *answers, stru
 	return ledger_append(a->n, &entry, ret);
 }
 
+/* The peer had answered it, and lost the referral and its answer: what it gets now is a request
+ * again. Its answers stay in the history. */
+static void forget_answers(const struct again *a, struct referral_row *row)
+{
+	CLEANUP(message_freep) struct pb_referral *m = NULL;
+
+	if (row->state == PB(REFERRAL_STATE, RECALLED) ||
+	    message_decode(&pb_referral_desc, buf_view(&a->body), MESSAGE_STRICT, &m))
+		return;
+	row->state = PB(REFERRAL_STATE, REQUESTED);
+	row->state_before = 0;
+	row->our_change_k = 0;
+	row->opened = row->release_due = false;
+	row->n_disclosed =
+		m->record && m->record->has_opened ? m->record->opened.len / DIGEST_BYTES : 0;
+}
+
 /* Its id is the leaf of its entry, so it gets a new one; nobody else knows the old. */
 static enum err referral_again(struct again *a)
 {
@@ -407,6 +424,7 @@ static enum err referral_again(struct again *a)
 		return err_trace(e);
 	row.leaf = done.leaf;
 	row.k = done.k;
+	forget_answers(a, &row);
 	e = referral_put(a->n->store, &row);
 	if (e)
 		return err_trace(e);
@@ -523,13 +541,24 @@ static enum err peer_step(struct node *n, struct peer *p)
 	return ERR_OK;
 }
 
+/* What is written again rests on agreements. When both sides began new ledgers, the peer adopts
+ * again when our EPOCH_ACCEPTED comes to it, before it receipts that: so its receipt for all that
+ * was written so far says that its adoptions are here. */
+static bool may_begin(const struct peer *p)
+{
+	const struct recovery_row *r = &p->recovery;
+
+	return r->at_epoch != r->from_epoch || r->at_k != r->from_k ||
+	       p->row.delivered_k >= p->row.content_k;
+}
+
 enum err replay_step(struct node *n, bool *ret_more)
 {
 	for (size_t i = 0; i < n->n_peer && !n->hold; i++) {
 		struct peer *p = &n->peer[i];
 		enum err e;
 
-		if (p->recovery.state != RECOVERY_AGAIN)
+		if (p->recovery.state != RECOVERY_AGAIN || !may_begin(p))
 			continue;
 		e = node_write(n);
 		if (!e)

@@ -1,8 +1,8 @@
 /*
- * rollback [--conf DIR] [--verbose]: an agency's database is lost and an old backup put back, in
- * worlds of three whole nodes. It must sign nothing, say why, and after `ledger new-epoch` and the
- * peers' `peer accept-epoch` hold again every exchange that any peer has; nothing acts twice, and
- * all ledgers verify, the one before as well.
+ * rollback [--conf DIR] [--verbose] (AMPARO_QUICK: one seed): an agency's database is lost and an
+ * old backup put back, in worlds of three whole nodes. It must sign nothing, say why, and after
+ * `ledger new-epoch` and the peers' `peer accept-epoch` hold again every exchange that any peer
+ * has; nothing acts twice, and all ledgers verify, the one before as well.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #define N 3
 #define ROWS_MAX 64
 
-static bool verbose;
+static bool verbose, quick;
 static char why[] = "simulation";
 
 static void take_line(void *ctx, enum log_level level, const char *line)
@@ -172,6 +172,17 @@ static void accept_epoch(struct agency *a, struct agency *of)
 	reply_list_free(ask_ok(a, &m));
 }
 
+static void resume(struct agency *a, struct agency *of)
+{
+	struct pb_api_request m = PB_API_REQUEST_INIT;
+	struct pb_peer_resume ask = PB_PEER_RESUME_INIT;
+
+	ask.peer = of->id.text;
+	ask.reason = why;
+	m.peer_resume = &ask;
+	reply_list_free(ask_ok(a, &m));
+}
+
 static bool is_refused(struct reply_list *l)
 {
 	const bool is = l->n == 1 && l->reply[0]->error;
@@ -181,7 +192,7 @@ static bool is_refused(struct reply_list *l)
 }
 
 /* Every ledger that is held anywhere: all of its epochs. */
-static void verify(struct world *w, size_t n_epochs_of_cz)
+static void verify(struct world *w, size_t n_of_cz, size_t n_of_sk)
 {
 	for (size_t i = 0; i < N; i++)
 		for (size_t j = 0; j < N; j++) {
@@ -200,8 +211,7 @@ static void verify(struct world *w, size_t n_epochs_of_cz)
 						w->agency[i].label, r->name, r->problem);
 				MUST(w, r && r->ok);
 			}
-			if (j == CZ)
-				MUST(w, l->n == n_epochs_of_cz);
+			MUST(w, l->n == (j == CZ ? n_of_cz : j == SK ? n_of_sk : 1));
 			reply_list_free(l);
 		}
 }
@@ -376,15 +386,22 @@ static void live_on(struct story *s)
 	rest(&s->w);
 }
 
+static void new_epoch_ok(struct agency *a)
+{
+	struct reply_list *l;
+
+	new_epoch(a, &l);
+	MUST(a->world, l->is_whole && !l->reply[0]->error);
+	reply_list_free(l);
+	MUST(a->world, !node_hold(a->node));
+}
+
 static void recover_all(struct story *s)
 {
 	struct agency *cz = &s->w.agency[CZ];
 	struct reply_list *l;
 
-	new_epoch(cz, &l);
-	MUST(&s->w, l->is_whole && !l->reply[0]->error);
-	reply_list_free(l);
-	MUST(&s->w, !node_hold(cz->node));
+	new_epoch_ok(cz);
 	new_epoch(cz, &l); /* it is whole now */
 	MUST(&s->w, is_refused(l));
 	rest(&s->w);
@@ -450,9 +467,9 @@ static void a_backup_is_put_back(uint64_t seed, bool with_last_signed)
 	must_hold_all(&s.w, &before, &after);
 	MUST(&s.w, after.n == before.n);
 	must_agree(&s.w);
-	verify(&s.w, 2);
+	verify(&s.w, 2, 1);
 	go_on(&s);
-	verify(&s.w, 2);
+	verify(&s.w, 2, 1);
 	world_stop(cz, POWER_DROPPED);
 	world_start(cz);
 	rest(&s.w);
@@ -495,7 +512,7 @@ static void what_nobody_got_is_sent_again(uint64_t seed)
 		MUST(&s.w, at_at.side[i] == (int)PB(LIST_SIDE, IN) ||
 				   at_at.state[i] == (int)PB(REFERRAL_STATE, ACCEPTED));
 	go_on(&s);
-	verify(&s.w, 2);
+	verify(&s.w, 2, 1);
 	disk_image_free(b.image);
 	world_fini(&s.w);
 }
@@ -541,7 +558,7 @@ static void it_ends_in_the_middle(uint64_t seed)
 	keep(cz, &b);
 	live_on(&s);
 	world_stop(cz, POWER_KEPT);
-	for (uint64_t at = 1;; at++) {
+	for (uint64_t at = 1;; at += quick ? 3 : 1) {
 		const struct disk_plan plan = {
 			.ops = ~0u, .at = at, .fault = DISK_CRASH, .sticky = false};
 		const struct disk_plan none = {.ops = 0};
@@ -566,7 +583,7 @@ static void it_ends_in_the_middle(uint64_t seed)
 		MUST(&s.w, l->is_whole && !l->reply[0]->error && !node_hold(cz->node));
 		reply_list_free(l);
 	}
-	MUST(&s.w, n_crashes > 10 && n_held > 5 && n_crashes > n_held);
+	MUST(&s.w, n_crashes > (quick ? 1 : 10) && n_held > (quick ? 0 : 5));
 	rest(&s.w);
 	for (size_t i = SK; i < N; i++)
 		MUST(&s.w, peer_is(&s.w.agency[i], cz, "new-epoch"));
@@ -576,6 +593,130 @@ static void it_ends_in_the_middle(uint64_t seed)
 	must_agree(&s.w);
 	go_on(&s);
 	printf("rollback: crashes=%u held=%u\n", n_crashes, n_held);
+	disk_image_free(b.image);
+	world_fini(&s.w);
+}
+
+static void must_all_be_connected(struct world *w)
+{
+	for (size_t i = 0; i < N; i++)
+		for (size_t j = 0; j < N; j++)
+			MUST(w, i == j || peer_is(&w->agency[i], &w->agency[j], "connected"));
+}
+
+/* Two lose theirs at the same time, and neither waits for the other. */
+static void two_begin_new_epochs(uint64_t seed)
+{
+	static struct story s;
+	struct backup cz_had = {0}, sk_had = {0};
+	struct known had, has;
+	struct agency *cz, *sk, *at;
+
+	begin(&s, seed);
+	cz = &s.w.agency[CZ];
+	sk = &s.w.agency[SK];
+	at = &s.w.agency[AT];
+	refer(&s, CZ, SK);
+	refer(&s, SK, CZ);
+	rest(&s.w);
+	keep(cz, &cz_had);
+	if (seed % 2)
+		live_on(&s); /* one of the two backups is older than the other */
+	keep(sk, &sk_had);
+	live_on(&s);
+	put_back(cz, &cz_had, false);
+	put_back(sk, &sk_had, false);
+	rest(&s.w);
+	must_sign_nothing(cz);
+	must_sign_nothing(sk);
+	note_known(sk, &had);
+	new_epoch_ok(cz);
+	if (seed % 3 == 0)
+		rest(&s.w);
+	new_epoch_ok(sk);
+	rest(&s.w);
+	accept_epoch(at, cz);
+	accept_epoch(at, sk);
+	accept_epoch(sk, cz);
+	if (seed % 3 == 1)
+		rest(&s.w);
+	accept_epoch(cz, sk);
+	rest(&s.w);
+	must_all_be_connected(&s.w);
+	must_agree(&s.w);
+	note_known(sk, &has); /* what cz had lost of it came back, some under a new id */
+	MUST(&s.w, has.n >= had.n);
+	verify(&s.w, 2, 2);
+	go_on(&s);
+	verify(&s.w, 2, 2);
+	disk_image_free(cz_had.image);
+	disk_image_free(sk_had.image);
+	world_fini(&s.w);
+}
+
+/* Of the ledger of @p of, as @p a holds it. */
+static uint64_t size_held(struct agency *a, const struct agency *of)
+{
+	const struct look look = inspect_node(a->node);
+	bool connected;
+
+	for (size_t i = 0; i < look.n_peer; i++) {
+		const struct peer_row *row = inspect_peer(a->node, i, &connected);
+
+		if (agency_id_eq(&row->agency, &of->id))
+			return row->held_size;
+	}
+	return 0;
+}
+
+/* After the restore, and before it met anybody, the node signed as many entries as it had before:
+ * two ledgers of one size. The peer that holds the other one stops the link for the Hello, when it
+ * came, and for what EPOCH says of the old ledger. */
+static void it_signed_before_it_noticed(uint64_t seed)
+{
+	static struct story s;
+	struct backup b = {0};
+	struct agency *cz, *sk, *at;
+	uint64_t size;
+
+	begin(&s, seed);
+	cz = &s.w.agency[CZ];
+	sk = &s.w.agency[SK];
+	at = &s.w.agency[AT];
+	refer(&s, CZ, SK);
+	rest(&s.w);
+	keep(cz, &b);
+	live_on(&s);
+	size = size_held(sk, cz);
+	world_stop(sk, POWER_KEPT);
+	world_stop(at, POWER_KEPT);
+	put_back(cz, &b, true);
+	MUST(&s.w, !node_hold(cz->node));
+	refer(&s, CZ, SK);
+	while (inspect_node(cz->node).signed_size < size)
+		import(&s, CZ);
+	world_start(sk);
+	rest(&s.w);
+	MUST(&s.w, node_hold(cz->node));
+	world_start(at);
+	new_epoch_ok(cz);
+	rest(&s.w);
+	if (peer_is(sk, cz, "stopped")) /* when it got to see that Hello */
+		resume(sk, cz);
+	if (peer_is(at, cz, "stopped"))
+		resume(at, cz);
+	rest(&s.w);
+	accept_epoch(sk, cz);
+	accept_epoch(at, cz);
+	rest(&s.w);
+	MUST(&s.w, peer_is(sk, cz, "stopped"));
+	resume(sk, cz);
+	if (peer_is(at, cz, "stopped"))
+		resume(at, cz);
+	rest(&s.w);
+	must_all_be_connected(&s.w);
+	must_agree(&s.w);
+	go_on(&s);
 	disk_image_free(b.image);
 	world_fini(&s.w);
 }
@@ -600,12 +741,17 @@ int main(int argc, char **argv)
 	if (crypto_init() || store_init())
 		return 2;
 	given_load(conf);
+	quick = getenv("AMPARO_QUICK") != NULL;
 	it_ends_in_the_middle(1);
-	for (uint64_t seed = 1; seed <= 3; seed++) {
+	for (uint64_t seed = 1; seed <= (quick ? 1 : 3); seed++) {
 		a_backup_is_put_back(seed, false);
 		a_backup_is_put_back(seed, true);
 		what_nobody_got_is_sent_again(seed);
 		put_back_twice(seed);
+		it_signed_before_it_noticed(seed);
+		two_begin_new_epochs(seed);
+		if (!quick)
+			two_begin_new_epochs(3 + seed);
 	}
 	given_free();
 	crypto_fini();

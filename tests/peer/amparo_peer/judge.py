@@ -115,6 +115,8 @@ class Books:
             raise Refused(pb.REFUSAL_REASON_UNREADABLE) from e
         if entry.addressee != self.held.ours:
             raise Refused(pb.REFUSAL_REASON_WRONG_RECIPIENT)
+        if entry.seen_k > len(self.ledger.chain(self.held.agency).heads) - 1:
+            raise Refused(pb.REFUSAL_REASON_FALSE_STATEMENT)
         if not item.HasField("body"):
             raise Absent
         if (len(item.body) > BODY_MAX or len(item.body_salt) != 32

@@ -87,6 +87,30 @@ static void for_somebody_else(void **state)
 
 /* --- body --- */
 
+/* Refused whatever it says, with or without a body; what it had seen at most is fine. */
+static void seen_before_it_was_written(void **state)
+{
+	struct given g = given_new();
+	const uint64_t written = host_peer(g.e.victim, SK)->row.sent_k;
+	static const uint64_t more[] = {1, 2, INT64_MAX};
+	struct entry entry;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+		entry = evil_next(&g.e, PB(ENTRY_KIND, ADOPT));
+		entry.has_agreement = true;
+		entry.seen_k = host_peer(g.e.victim, SK)->row.sent_k + more[i];
+		(void)evil_add(&g.e, &entry, view_str(""));
+		expect(&g.e, REASON(FALSE_STATEMENT));
+	}
+	entry = evil_next(&g.e, PB(ENTRY_KIND, NOTICE));
+	entry.seen_k = host_peer(g.e.victim, SK)->row.sent_k;
+	assert_true(entry.seen_k > written);
+	(void)evil_add(&g.e, &entry, view_str(""));
+	expect(&g.e, REASON(UNSUPPORTED));
+	given_free(&g);
+}
+
 static void the_body_is_that_of_the_entry(void **state)
 {
 	struct given g = given_new();
@@ -505,6 +529,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_entry_is_read_strictly),
 		cmocka_unit_test(for_somebody_else),
+		cmocka_unit_test(seen_before_it_was_written),
 		cmocka_unit_test(the_body_is_that_of_the_entry),
 		cmocka_unit_test(a_body_has_its_limit),
 		cmocka_unit_test(a_body_is_canonical),
