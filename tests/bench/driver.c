@@ -44,6 +44,8 @@ struct load {
 	uint8_t (*record)[ID_BYTES];
 	size_t n_record;
 	double rate, warm_s, seconds;
+	size_t n_max;	 /* sends in all; 0: as many as fit into the time */
+	size_t is_alone; /* the peer is away: an exchange counts when it is written here */
 	struct process_list processes;
 	uint64_t n_asked, n_replied, n_counted; /* sends; of those, with a receipt */
 	double asked_s[ASKED_MAX];		/* by request id */
@@ -278,6 +280,8 @@ static void take_sent(struct load *l, const struct pb_api_reply *reply)
 	k = reply->referral->k;
 	l->due_s[k] = since(l, l->asked_s[(reply->id - 1) % ASKED_MAX]);
 	l->n_replied++;
+	if (l->is_alone)
+		l->done_s[k] = since(l, mono_s());
 	if (l->done_s[k] > 0)
 		count(l, k);
 }
@@ -317,7 +321,12 @@ static void take_replies(struct load *l, size_t i)
 	}
 }
 
-/* Ask what is due; false: nothing more can be asked before something is answered. */
+static uint64_t n_done(const struct load *l)
+{
+	return l->is_alone ? l->n_replied : l->n_counted;
+}
+
+/* Ask what is due, as far as the node may be asked. */
 static void ask_due(struct load *l, double now)
 {
 	size_t at = l->n_asked % l->n_conn;
@@ -326,7 +335,8 @@ static void ask_due(struct load *l, double now)
 		struct conn *c = &l->conn[at];
 		double due_s = now;
 
-		if (l->n_asked - l->n_counted >= l->n_in_flight_max)
+		if (l->n_asked - n_done(l) >= l->n_in_flight_max ||
+		    (l->n_max && l->n_asked == l->n_max))
 			return;
 		if (l->rate > 0) {
 			due_s = l->begin_s + (double)(l->n_asked + 1) / l->rate;
@@ -394,20 +404,25 @@ static void measure(struct load *l)
 		turn(l, false);
 	l->begin_s = mono_s();
 	end_s = l->begin_s + l->warm_s + l->seconds;
-	while ((now = mono_s()) < end_s) {
+	while ((now = mono_s()) < end_s && (!l->n_max || l->n_asked < l->n_max)) {
 		if (cpu_from < 0 && now >= l->begin_s + l->warm_s)
 			cpu_from = processes_cpu_s(&l->processes);
 		turn(l, true);
 	}
 	cpu_to = processes_cpu_s(&l->processes);
+	end_s = mono_s();
 	/* what was asked is waited for, that nothing is lost unseen and the next round begins clean
 	 */
-	while (l->n_counted < l->n_asked) {
+	while (n_done(l) < l->n_asked) {
 		if (mono_s() > end_s + END_S)
 			fail("%llu of %llu exchanges came to no end",
-			     (unsigned long long)(l->n_asked - l->n_counted),
+			     (unsigned long long)(l->n_asked - n_done(l)),
 			     (unsigned long long)l->n_asked);
 		turn(l, false);
+	}
+	if (l->n_max) {
+		cpu_to = processes_cpu_s(&l->processes);
+		l->seconds = mono_s() - l->begin_s;
 	}
 	report(l, cpu_to - cpu_from);
 }
@@ -447,6 +462,8 @@ static int run_send(const char *path, int n_word, char **word)
 		    !option_number(word[i], "seconds", &l->seconds) &&
 		    !option_size(word[i], "in-flight", &l->n_in_flight_max) &&
 		    !option_size(word[i], "connections", &l->n_conn) &&
+		    !option_size(word[i], "count", &l->n_max) &&
+		    !option_size(word[i], "alone", &l->is_alone) &&
 		    !option_processes(word[i], "pids", &l->processes))
 			fail("unknown option %s", word[i]);
 	l->n_conn = l->n_conn ? l->n_conn : CONNECTIONS_MAX;

@@ -15,7 +15,7 @@ AGREEMENT = ROOT / "conf/agreements/central-authorities.yaml"
 NAMES = ("ochrana.cz.example/central-authority", "ochrana.sk.example/central-authority")
 ROLES = ("parent", "gate", "vault")
 SLICES, RELEASED = 40, 12       # of a record; of them to the receiver of a request
-START_S, END_S, ANSWER_S = 60, 20, 600
+START_S, END_S, ANSWER_S, LONG_S = 60, 20, 3600, 86400
 
 _PORT = re.compile(r"amparod: notice: listening address=\S+ port=(\d+)")
 _READY = re.compile(r"amparod: notice: ready ")
@@ -127,6 +127,10 @@ class Node:
         row, = self.ask("status")
         return row
 
+    def peer(self) -> dict:
+        row, = self.ask("peer", "list")
+        return row
+
     def disk_bytes(self) -> int:
         return sum(p.stat().st_size for p in (self.folder / "data").iterdir())
 
@@ -213,7 +217,7 @@ class Pair:
                         f"and {RELEASED}")
 
     def pids(self) -> list[int]:
-        return [pid for node in self.nodes for pid in node.pids().values()]
+        return [pid for node in self.nodes if node.process for pid in node.pids().values()]
 
     def check_durable(self) -> None:
         """Nothing is given up for speed: each commit waits for the disk, and no body is readable there."""
@@ -224,13 +228,15 @@ class Pair:
                 if b"SYNTHETIC-" in file.read_bytes():
                     raise Wrong(f"{file} holds a record in the clear")
 
+    def pss_of(self, node: Node) -> dict[str, int]:
+        side = "sender" if node is self.sender else "receiver"
+        return {f"{side} {role}": processes.pss_kib(pid) for role, pid in node.pids().items()}
+
     def pss_kib(self) -> dict[str, int]:
-        return {f"{side} {role}": processes.pss_kib(pid)
-                for side, node in (("sender", self.sender), ("receiver", self.receiver))
-                for role, pid in node.pids().items()}
+        return self.pss_of(self.sender) | self.pss_of(self.receiver)
 
     def is_connected(self) -> bool:
-        return all(p["state"] == "connected" for node in self.nodes for p in node.ask("peer", "list"))
+        return all(node.peer()["state"] == "connected" for node in self.nodes)
 
     def bytes_on_the_wire(self) -> int:
         return processes.bytes_received([self.receiver.port])
@@ -246,10 +252,12 @@ class Pair:
                 raise Wrong(f"audit reconcile at {node.name}: {said}")
 
     def send(self, **options) -> dict:
-        """Run the driver: see driver.c for the options."""
+        """Run the driver: see driver.c for the options. By time, or by `count`."""
+        options.setdefault("seconds", LONG_S)
         words = [f"{key.replace('_', '-')}={value}" for key, value in options.items()]
         words.append("pids=" + ",".join(map(str, self.pids())))
-        warm, seconds = options.get("warm", 0), options["seconds"]
+        warm = options.get("warm", 0)
+        seconds = LONG_S if "count" in options else options["seconds"]
         driver = subprocess.Popen([self.build / "tests/bench/driver", "send", self.sender.socket,
                                    self.receiver.name, self.records_file, *words],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -259,7 +267,7 @@ class Pair:
                 driver.wait(warm + seconds * 0.8)
             except subprocess.TimeoutExpired:
                 pass
-            pss = self.pss_kib()
+            pss = {} if options.get("alone") else self.pss_kib()
             out, said = driver.communicate(timeout=warm + seconds + 120)
         finally:
             driver.kill()
