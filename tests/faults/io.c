@@ -1,14 +1,13 @@
 /*
  * io --conf DIR: each operation on the disk of one agency fails, once or from then on for a while:
  * EIO, ENOSPC, EDQUOT, half done. The node goes on, or ends and is started again; nothing that it
- * said is lost. The ordinary run takes one kind for each point and a second for some; --long all.
+ * said is lost. The ordinary run takes one kind for each point, in turn; --long all.
  */
 #include <stdio.h>
 
 #include "program.h"
 
 #define BROKEN_US (5 * SECOND_US) /* a sticky fault */
-#define SECOND_EVERY 2
 
 static const struct variant {
 	enum disk_fault fault;
@@ -52,8 +51,7 @@ static bool is_wanted(const struct explore *x, unsigned variant, unsigned n)
 {
 	const unsigned turn = (unsigned)(x->n_points % n);
 
-	return x->o.is_long || variant == turn ||
-	       (x->n_points % SECOND_EVERY == 0 && variant == (turn + 1) % n);
+	return x->o.is_long || variant == turn;
 }
 
 static enum disk_fault hook(void *ctx, struct disk *d, enum disk_op op)

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "steps.h"
+
 #define SLICE_US (SECOND_US / 20)
-#define TRIES_MAX 600 /* of a thing that is interrupted again and again: 20 s of a broken disk */
 
 /* --- time passes --- */
 
@@ -26,7 +27,7 @@ void story_run(struct story *s, uint64_t for_us)
 }
 
 /* Up, or the disk is broken for good. */
-static struct agency *living(struct story *s, size_t who)
+struct agency *story_living(struct story *s, size_t who)
 {
 	struct agency *a = &s->w->agency[who];
 
@@ -37,10 +38,18 @@ static struct agency *living(struct story *s, size_t who)
 	return a;
 }
 
+void story_wait(struct story *s, size_t who, bool (*is_so)(struct story *s, size_t who))
+{
+	for (int i = 0; !is_so(s, who); i++) {
+		MUST(s->w, i < TRIES_MAX);
+		story_run(s, STORY_RESTART_US);
+	}
+}
+
 struct reply_list *story_read(struct story *s, size_t who, void *request)
 {
 	for (int i = 0; i < TRIES_MAX; i++) {
-		struct reply_list *l = world_ask(living(s, who), request);
+		struct reply_list *l = world_ask(story_living(s, who), request);
 
 		if (l->is_whole && !(l->n && l->reply[0]->error))
 			return l;
@@ -97,8 +106,7 @@ static size_t count_referrals(struct story *s, size_t who, int side, int state)
 	return n;
 }
 
-/* Is some agreement in this state, or for NULL in any of this side's doing? */
-static bool has_agreement(struct story *s, size_t who, const char *state)
+bool story_has_agreement(struct story *s, size_t who, const char *state)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_agreement_list ask = PB_AGREEMENT_LIST_INIT;
@@ -107,33 +115,28 @@ static bool has_agreement(struct story *s, size_t who, const char *state)
 
 	m.agreement_list = &ask;
 	l = story_read(s, who, &m);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct pb_agreement_row *row = l->reply[i]->agreement;
-
-		if (row && (state ? strcmp(row->state, state) == 0
-				  : strcmp(row->state, "adopted-there") != 0))
-			found = true;
-	}
+	for (size_t i = 0; i < l->n; i++)
+		found = found || (l->reply[i]->agreement &&
+				  strcmp(l->reply[i]->agreement->state, state) == 0);
 	reply_list_free(l);
 	return found;
 }
 
+bool story_is_in_force(struct story *s, size_t who)
+{
+	return story_has_agreement(s, who, "in-force");
+}
+
 static bool has_adopted(struct story *s, size_t who)
 {
-	return has_agreement(s, who, NULL);
+	return story_is_in_force(s, who) || story_has_agreement(s, who, "adopted-here");
 }
 
 /* --- what is done: once, however often it takes --- */
 
-enum answer {
-	ANSWER_DONE,
-	ANSWER_REFUSED,
-	ANSWER_UNKNOWN,
-};
-
-static enum answer order(struct story *s, size_t who, void *request)
+enum answer story_order(struct story *s, size_t who, void *request)
 {
-	struct reply_list *l = world_ask(living(s, who), request);
+	struct reply_list *l = world_ask(story_living(s, who), request);
 	enum answer answer = ANSWER_DONE;
 
 	if (!l->is_whole)
@@ -146,16 +149,11 @@ static enum answer order(struct story *s, size_t who, void *request)
 	return answer;
 }
 
-/**
- * Order something until it is there.
- *
- * @param is_there  asks the node; answered with done: it must be; refused: it must not
- */
-static void ensure(struct story *s, size_t who, void *request,
-		   bool (*is_there)(struct story *s, size_t who))
+void story_ensure(struct story *s, size_t who, void *request,
+		  bool (*is_there)(struct story *s, size_t who))
 {
 	for (int i = 0; i < TRIES_MAX; i++) {
-		const enum answer answer = order(s, who, request);
+		const enum answer answer = story_order(s, who, request);
 		const bool there = is_there(s, who);
 
 		MUST(s->w, answer != ANSWER_DONE || there);
@@ -167,7 +165,7 @@ static void ensure(struct story *s, size_t who, void *request,
 	world_broken(s->w, "it is done in the end", __FILE__, __LINE__);
 }
 
-static void adopt(struct story *s, size_t who)
+void story_adopt(struct story *s, size_t who)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_agreement_adopt ask = PB_AGREEMENT_ADOPT_INIT;
@@ -175,7 +173,7 @@ static void adopt(struct story *s, size_t who)
 	ask.has_file = 1;
 	ask.file = message_borrow(given_agreement());
 	m.agreement_adopt = &ask;
-	ensure(s, who, &m, has_adopted);
+	story_ensure(s, who, &m, has_adopted);
 }
 
 static bool record_is_there(struct story *s, size_t who)
@@ -196,7 +194,7 @@ static void import(struct story *s, size_t who, size_t which)
 	ask.record = message_borrow(buf_view(&given_record(which)->bytes));
 	m.record_import = &ask;
 	s->n_records[who]++;
-	ensure(s, who, &m, record_is_there);
+	story_ensure(s, who, &m, record_is_there);
 }
 
 static bool referral_is_there(struct story *s, size_t who)
@@ -207,7 +205,8 @@ static bool referral_is_there(struct story *s, size_t who)
 	return n == s->n_sent[who];
 }
 
-static void send(struct story *s, size_t who, size_t record)
+/* Ask for it once, or until it is there. */
+static enum answer ask_to_send(struct story *s, size_t who, size_t record, bool until_there)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_referral_send ask = PB_REFERRAL_SEND_INIT;
@@ -228,8 +227,29 @@ static void send(struct story *s, size_t who, size_t record)
 	ask.purpose = PB(PURPOSE, CHILD_PROTECTION);
 	ask.terms = &terms;
 	m.referral_send = &ask;
+	if (!until_there)
+		return story_order(s, who, &m);
 	s->n_sent[who]++;
-	ensure(s, who, &m, referral_is_there);
+	story_ensure(s, who, &m, referral_is_there);
+	return ANSWER_DONE;
+}
+
+void story_send(struct story *s, size_t who, size_t record)
+{
+	(void)ask_to_send(s, who, record, true);
+}
+
+void story_send_in_vain(struct story *s, size_t who)
+{
+	for (int i = 0; i < TRIES_MAX; i++) {
+		const enum answer answer = ask_to_send(s, who, 0, false);
+
+		MUST(s->w, answer != ANSWER_DONE);
+		if (answer == ANSWER_REFUSED)
+			return;
+		story_run(s, STORY_RESTART_US);
+	}
+	world_broken(s->w, "what is not allowed is refused", __FILE__, __LINE__);
 }
 
 /* The newest referral that awaits an answer; false: none has come yet. */
@@ -272,7 +292,7 @@ static bool has_come(struct story *s, size_t who)
 	return count_referrals(s, who, PB(LIST_SIDE, IN), 0) == s->n_sent[1 - who];
 }
 
-static void decide(struct story *s, size_t who, int state)
+void story_decide(struct story *s, size_t who, int state)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_referral_decide ask = PB_REFERRAL_DECIDE_INIT;
@@ -287,7 +307,7 @@ static void decide(struct story *s, size_t who, int state)
 	ask.state = (Amparo__V1__ReferralState)state;
 	ask.reason = why;
 	m.referral_decide = &ask;
-	ensure(s, who, &m, is_answered);
+	story_ensure(s, who, &m, is_answered);
 	s->n_accepted[who] += state == PB(REFERRAL_STATE, ACCEPTED);
 	s->n_declined[who] += state == PB(REFERRAL_STATE, DECLINED);
 }
@@ -297,12 +317,9 @@ static void decide(struct story *s, size_t who, int state)
 static void step_adopt(struct story *s)
 {
 	for (size_t i = 0; i < STORY_AGENCIES; i++)
-		adopt(s, i);
+		story_adopt(s, i);
 	for (size_t i = 0; i < STORY_AGENCIES; i++)
-		for (int n = 0; !has_agreement(s, i, "in-force"); n++) {
-			MUST(s->w, n < TRIES_MAX);
-			story_run(s, STORY_RESTART_US);
-		}
+		story_wait(s, i, story_is_in_force);
 }
 
 static void step_seal(struct story *s)
@@ -314,37 +331,37 @@ static void step_seal(struct story *s)
 
 static void step_send(struct story *s)
 {
-	send(s, 0, 0);
+	story_send(s, 0, 0);
 }
 
 /* The second stage follows by itself. */
 static void step_accept(struct story *s)
 {
-	decide(s, 1, PB(REFERRAL_STATE, ACCEPTED));
+	story_decide(s, 1, PB(REFERRAL_STATE, ACCEPTED));
 }
 
 static void step_decline(struct story *s)
 {
-	send(s, 0, 1);
-	decide(s, 1, PB(REFERRAL_STATE, DECLINED));
+	story_send(s, 0, 1);
+	story_decide(s, 1, PB(REFERRAL_STATE, DECLINED));
 }
 
 static void step_other_way(struct story *s)
 {
-	send(s, 1, 0);
-	decide(s, 0, PB(REFERRAL_STATE, ACCEPTED));
+	story_send(s, 1, 0);
+	story_decide(s, 0, PB(REFERRAL_STATE, ACCEPTED));
 }
 
 /* Stopped properly, which empties the WAL; what is sent meanwhile waits. */
 static void step_while_down(struct story *s)
 {
-	world_stop(living(s, 0), POWER_KEPT);
+	world_stop(story_living(s, 0), POWER_KEPT);
 	story_run(s, SLICE_US);
-	world_stop(living(s, 1), POWER_KEPT);
+	world_stop(story_living(s, 1), POWER_KEPT);
 	s->is_held_down[1] = true;
-	send(s, 0, 0);
+	story_send(s, 0, 0);
 	s->is_held_down[1] = false;
-	decide(s, 1, PB(REFERRAL_STATE, ACCEPTED));
+	story_decide(s, 1, PB(REFERRAL_STATE, ACCEPTED));
 }
 
 static const struct {
@@ -358,7 +375,11 @@ static const struct {
 	{"send", step_send, SECOND_US, false},
 	{"accept, second stage", step_accept, SECOND_US, false},
 	{"decline", step_decline, SECOND_US, false},
+	{"backup", step_backup, 0, false},
 	{"the other way", step_other_way, SECOND_US, false},
+	{"withdraw", step_withdraw, 0, false},
+	{"WAL checkpoint", step_wal, 0, false},
+	{"new epoch", step_new_epoch, 0, false},
 	{"down and up again", step_while_down, SECOND_US, true},
 };
 
@@ -451,6 +472,7 @@ void story_free(struct story *s)
 {
 	if (!s)
 		return;
+	disk_image_free(s->backup);
 	world_fini(s->w);
 	free(s);
 }

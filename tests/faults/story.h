@@ -4,10 +4,11 @@
  * interrupted finds out whether it was done and does it again if not. What was answered is a
  * promise; at the end exactly what was asked for is there, once.
  *
- *   adopt, seal, send, receive, receipt, accept, second stage, decline, a node down and up again,
- *   WAL checkpoint; then all comes to rest and is checked, power is cut, and it is checked again
+ *   adopt, seal, send, receive, receipt, accept, second stage, decline, withdraw and adopt again, a
+ *   WAL checkpoint between turns, an older database put back and a new epoch, a node down and up
+ *   again; then all comes to rest and is checked, power is cut, and it is checked again
  *
- * A feature adds its step to the table in story.c.
+ * A feature adds its step to the table in story.c; steps.h says how.
  */
 #ifndef TESTS_FAULTS_STORY_H
 #define TESTS_FAULTS_STORY_H
@@ -30,6 +31,7 @@ struct story {
 	uint64_t n_unknown;		   /**< requests whose answer never came */
 	uint64_t n_refused;		   /**< requests answered with an error: not done */
 	uint8_t deciding[DIGEST_BYTES];	   /**< the referral being answered */
+	struct disk_image *backup;	   /**< of the first one's disk */
 	const char *step;		   /**< under way */
 	bool is_over;			   /**< all was done: no fault begins any more */
 	bool is_short;			   /**< after a fault: on to the last step */

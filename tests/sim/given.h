@@ -25,6 +25,9 @@ void given_free(void);
 const struct given_record *given_record(size_t i);
 struct view given_agreement(void);
 
+/** Its name. */
+#define GIVEN_AGREEMENT_NAME "Simulation of seven agencies"
+
 /**
  * May this unit leave?
  *

@@ -36,8 +36,10 @@ static bool pair_is_at_rest(const struct agency *a, const struct agency *b)
 	       out->content_k <= out->delivered_k;
 }
 
-static bool is_at_rest(const struct world *w)
+bool rest_is_quiet(const struct run *r)
 {
+	const struct world *w = &r->w;
+
 	for (size_t i = 0; i < w->n_agency; i++) {
 		if (!w->agency[i].node)
 			return false;
@@ -56,7 +58,7 @@ void rest_wait(struct run *r)
 {
 	for (int s = 0; s < REST_LIMIT_S; s++) {
 		world_run(&r->w, SECOND_US);
-		if (is_at_rest(&r->w))
+		if (rest_is_quiet(r))
 			return;
 	}
 	world_broken(&r->w, "the world comes to rest", __FILE__, __LINE__);
@@ -292,10 +294,15 @@ static void check_verify(struct run *r, struct agency *a, struct agency *peer)
 	ask.peer = peer ? peer->id.text : NULL;
 	m.audit_verify = &ask;
 	l = world_ask(a, &m);
-	MUST(&r->w, l->n == 1 && l->reply[0]->verify);
-	if (!l->reply[0]->verify->ok)
-		trace_say(&r->w, "%s: verify: %s", a->label, l->reply[0]->verify->problem);
-	MUST(&r->w, l->reply[0]->verify->ok);
+	MUST(&r->w,
+	     l->is_whole && l->n && l->reply[0]->verify); /* each epoch, if there are several */
+	for (size_t i = 0; i < l->n; i++) {
+		const struct pb_verify_result *result = l->reply[i]->verify;
+
+		if (result && !result->ok)
+			trace_say(&r->w, "%s: verify: %s", a->label, result->problem);
+		MUST(&r->w, result ? result->ok : !l->reply[i]->error);
+	}
 	reply_list_free(l);
 }
 

@@ -87,6 +87,8 @@ void flip_strike(struct run *r);
 /** No faults any more: all up, routes open, disks whole, clocks right. */
 void faults_heal(struct run *r);
 
+/** All are up, and each has what the others sent. */
+bool rest_is_quiet(const struct run *r);
 /** Let it come to rest. */
 void rest_wait(struct run *r);
 /** What must hold when all is quiet. */

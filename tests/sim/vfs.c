@@ -38,6 +38,7 @@ struct file {
 	struct bytes durable; /* as the medium holds it */
 	struct change *change, **change_end;
 	unsigned n_open;
+	uint64_t n_writes;
 };
 
 struct notes {
@@ -348,6 +349,7 @@ static int on_read(sqlite3_file *base, void *to, int n_wanted, sqlite3_int64 fro
 
 static void file_write(struct file *f, size_t at, const void *p, size_t n)
 {
+	f->n_writes++;
 	bytes_write(&f->now, at, p, n);
 	change_add(f, CHANGE_WRITE, at, p, n);
 }
@@ -748,6 +750,14 @@ uint64_t disk_file_size(const struct disk *d, const char *name)
 	for (size_t i = 0; i < FILES_MAX; i++)
 		if (strcmp(d->file[i].name, name) == 0 && d->file[i].now.exists)
 			return d->file[i].now.n;
+	return 0;
+}
+
+uint64_t disk_n_writes(const struct disk *d, const char *name)
+{
+	for (size_t i = 0; i < FILES_MAX; i++)
+		if (strcmp(d->file[i].name, name) == 0)
+			return d->file[i].n_writes;
 	return 0;
 }
 

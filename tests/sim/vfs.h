@@ -150,6 +150,9 @@ bool disk_flip(struct disk *d, const char *name, uint64_t at, unsigned bit);
 /** Bytes of a file; 0 when there is none. */
 uint64_t disk_file_size(const struct disk *d, const char *name);
 
+/** Writes to a file so far. */
+uint64_t disk_n_writes(const struct disk *d, const char *name);
+
 /** All files as they stand, to come back to: a backup, or the state before a flip. */
 struct disk_image;
 struct disk_image *disk_save(const struct disk *d);
