@@ -16,6 +16,38 @@ static bool is_enough(const struct story *s)
 	return s->is_short && s->is_hurt;
 }
 
+/* --- made --- */
+
+/* One that was interrupted starts, or says that it is not whole and is made again. */
+static bool is_made(struct agency *a)
+{
+	if (world_make(a))
+		return true;
+	world_start(a);
+	if (!a->node)
+		return false;
+	world_stop(a, POWER_KEPT);
+	return true;
+}
+
+void step_make(struct story *s)
+{
+	for (size_t i = 0; i < STORY_AGENCIES; i++) {
+		struct agency *a = &s->w->agency[i];
+
+		world_stop(a, POWER_KEPT);
+		s->is_held_down[i] = true;
+		a->is_damaged = true; /* a database that was cut short is refused */
+		for (int n = 0; !is_made(a); n++) {
+			MUST(s->w, n < TRIES_MAX);
+			story_run(s, STORY_RESTART_US);
+		}
+		a->is_damaged = false;
+		s->is_held_down[i] = false;
+		world_start(a);
+	}
+}
+
 /* --- withdraw --- */
 
 static bool is_withdrawn(struct story *s, size_t who)

@@ -45,6 +45,7 @@ void story_send_in_vain(struct story *s, size_t who);
 void story_decide(struct story *s, size_t who, int state);
 
 /* --- steps.c --- */
+void step_make(struct story *s);
 void step_backup(struct story *s);
 void step_withdraw(struct story *s);
 void step_wal(struct story *s);

@@ -364,12 +364,15 @@ static void step_while_down(struct story *s)
 	story_decide(s, 1, PB(REFERRAL_STATE, ACCEPTED));
 }
 
+#define STEP_ADOPT 1
+
 static const struct {
 	const char *name;
 	void (*run)(struct story *s);
 	uint64_t then_us; /* what follows by itself goes on meanwhile */
 	bool is_needed;	  /* by others, or after a fault to see that all still works */
 } steps[] = {
+	{"make", step_make, 0, false},
 	{"adopt", step_adopt, SECOND_US, true},
 	{"seal", step_seal, 0, true},
 	{"send", step_send, SECOND_US, false},
@@ -434,15 +437,26 @@ static void fill_run(struct story *s)
 	}
 }
 
-void story_tell(struct story *s)
+/* A database that was made in spite of a fault is one like any other: a word with the peer is
+ * enough then. */
+static void tell_steps(struct story *s)
 {
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+	bool was_hurt_when_made = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps) && !(was_hurt_when_made && i > STEP_ADOPT); i++) {
 		if (s->is_short && s->is_hurt && !steps[i].is_needed)
 			continue;
 		s->step = steps[i].name;
 		steps[i].run(s);
 		story_run(s, steps[i].then_us);
+		was_hurt_when_made =
+			was_hurt_when_made || (s->is_short && s->is_hurt && i < STEP_ADOPT);
 	}
+}
+
+void story_tell(struct story *s)
+{
+	tell_steps(s);
 	s->is_over = true;
 	s->step = "rest";
 	rest(s);

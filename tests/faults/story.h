@@ -4,9 +4,10 @@
  * interrupted finds out whether it was done and does it again if not. What was answered is a
  * promise; at the end exactly what was asked for is there, once.
  *
- *   adopt, seal, send, receive, receipt, accept, second stage, decline, withdraw and adopt again, a
- *   WAL checkpoint between turns, an older database put back and a new epoch, a node down and up
- *   again; then all comes to rest and is checked, power is cut, and it is checked again
+ *   two databases made, adopt, seal, send, receive, receipt, accept, second stage, decline,
+ * withdraw and adopt again, a WAL checkpoint between turns, an older database put back and a new
+ * epoch, a node down and up again; then all comes to rest and is checked, power is cut, and it is
+ * checked again
  *
  * A feature adds its step to the table in story.c; steps.h says how.
  */

@@ -230,6 +230,29 @@ void world_start(struct agency *a)
 	agency_wake(a);
 }
 
+bool world_make(struct agency *a)
+{
+	struct node_peer peer[WORLD_AGENCIES_MAX];
+	struct node_options o;
+	bool is_made;
+	enum err e;
+
+	MUST(a->world, !a->node);
+	watch_free(a->seen);
+	a->seen = watch_new();
+	disk_wipe(a->disk);
+	fill_options(a, &o, peer);
+	e = INSIDE(a, node_init(&o));
+	is_made = !e && !disk_is_dead(a->disk);
+	if (!is_made) {
+		MUST(a->world, may_fail(a, e));
+		trace_say(a->world, "%s: is not made: %s", a->label, e ? err_words() : "crash");
+		err_clear();
+	}
+	disk_restart(a->disk, disk_is_dead(a->disk) ? draw_power(a) : POWER_KEPT);
+	return is_made;
+}
+
 void world_stop(struct agency *a, enum disk_power how)
 {
 	struct world *w = a->world;

@@ -792,6 +792,15 @@ void disk_load(struct disk *d, const struct disk_image *image)
 	d->signed_durable = image->signed_now;
 }
 
+void disk_wipe(struct disk *d)
+{
+	struct disk_image *nothing = calloc(1, sizeof(*nothing));
+
+	ASSERT(nothing);
+	disk_load(d, nothing);
+	disk_image_free(nothing);
+}
+
 void disk_image_free(struct disk_image *image)
 {
 	if (!image)

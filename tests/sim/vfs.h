@@ -157,6 +157,8 @@ uint64_t disk_n_writes(const struct disk *d, const char *name);
 struct disk_image;
 struct disk_image *disk_save(const struct disk *d);
 void disk_load(struct disk *d, const struct disk_image *image);
+/** Empty, as at the beginning; hook and plan stay. No file is open. */
+void disk_wipe(struct disk *d);
 void disk_image_free(struct disk_image *image);
 
 #endif

@@ -202,6 +202,13 @@ void world_stop(struct agency *a, enum disk_power how);
 /** Nothing when it is up. It may stay down: a fault, or damage. */
 void world_start(struct agency *a);
 
+/**
+ * Make its database anew on an empty disk, as `amparod --init`; it is down, and nobody knows of it.
+ *
+ * @retval false  a fault: what is there may be whole all the same, or is refused at start
+ */
+bool world_make(struct agency *a);
+
 /** Room for @p n bytes more on its disk; UINT64_MAX: as much as it likes. */
 void world_set_room(struct agency *a, uint64_t n);
 
