@@ -160,8 +160,8 @@ enum err merkle_prove_inclusion(const struct tree_reader *r, uint64_t index, uin
 	return ERR_OK;
 }
 
-/** SUBPROOF of RFC 6962 2.1.2, as a loop; 0 < from < to. */
-static enum err prove_prefix(const struct tree_reader *r, uint64_t from, uint64_t to,
+/** SUBPROOF of RFC 6962 2.1.2, as a loop; 0 < from <= to. @p is_known is its b. */
+static enum err prove_prefix(const struct tree_reader *r, uint64_t from, uint64_t to, bool is_known,
 			     struct proof *ret)
 {
 	struct proof proof = {.n = 0};
@@ -184,8 +184,8 @@ static enum err prove_prefix(const struct tree_reader *r, uint64_t from, uint64_
 			return err_trace(e);
 		proof.n++;
 	}
-	/* the verifier knows the root of the whole old tree, not of a part of it */
-	if (lo != 0) {
+	/* the verifier may know the root of the whole old tree, not of a part of it */
+	if (lo != 0 || !is_known) {
 		e = range_root(r, lo, n, &proof.hash[proof.n]);
 		if (e)
 			return err_trace(e);
@@ -205,7 +205,15 @@ enum err merkle_prove_consistency(const struct tree_reader *r, uint64_t from, ui
 		ret->n = 0;
 		return ERR_OK;
 	}
-	return prove_prefix(r, from, to, ret);
+	return prove_prefix(r, from, to, true, ret);
+}
+
+enum err merkle_prove_prefix(const struct tree_reader *r, uint64_t from, uint64_t to,
+			     struct proof *ret)
+{
+	if (to > MERKLE_SIZE_MAX || from == 0 || from > to)
+		return err_new(ERR_INVALID, "no prefix of a tree of this size");
+	return prove_prefix(r, from, to, false, ret);
 }
 
 enum err merkle_check_inclusion(const struct digest *leaf, uint64_t index, uint64_t size,
@@ -240,28 +248,24 @@ enum err merkle_check_inclusion(const struct digest *leaf, uint64_t index, uint6
 	return ERR_OK;
 }
 
-/** RFC 9162 2.1.4.2 steps 3 to 8; 0 < from < to. */
-static enum err check_prefix(uint64_t from, const struct digest *from_root, uint64_t to,
-			     const struct digest *to_root, const struct digest *hashes, size_t n)
+/**
+ * RFC 9162 2.1.4.2 steps 3 to 7: both roots, from the subtree at the edge of the old tree on;
+ * 0 < from < to.
+ */
+static enum err rebuild_prefix(uint64_t from, uint64_t to, const struct digest *edge,
+			       const struct digest *hashes, size_t n, struct digest *ret_from,
+			       struct digest *ret_to)
 {
 	uint64_t fn = from - 1;
 	uint64_t sn = to - 1;
-	struct digest fr = *from_root;
-	struct digest sr = *from_root;
-	size_t i = 0;
+	struct digest fr = *edge;
+	struct digest sr = *edge;
 
-	if (!is_power_of_two(from)) {
-		if (n == 0)
-			return err_new(ERR_PROOF, "consistency proof too short");
-		fr = hashes[0];
-		sr = hashes[0];
-		i = 1;
-	}
 	while (fn & 1) {
 		fn >>= 1;
 		sn >>= 1;
 	}
-	for (; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (sn == 0)
 			return err_new(ERR_PROOF, "consistency proof too long");
 		if ((fn & 1) || fn == sn) {
@@ -279,8 +283,49 @@ static enum err check_prefix(uint64_t from, const struct digest *from_root, uint
 	}
 	if (sn != 0)
 		return err_new(ERR_PROOF, "consistency proof too short");
+	*ret_from = fr;
+	*ret_to = sr;
+	return ERR_OK;
+}
+
+/** RFC 9162 2.1.4.2; 0 < from < to. */
+static enum err check_prefix(uint64_t from, const struct digest *from_root, uint64_t to,
+			     const struct digest *to_root, const struct digest *hashes, size_t n)
+{
+	const bool has_edge = !is_power_of_two(from);
+	struct digest fr, sr;
+	enum err e;
+
+	if (has_edge && n == 0)
+		return err_new(ERR_PROOF, "consistency proof too short");
+	e = rebuild_prefix(from, to, has_edge ? &hashes[0] : from_root, hashes + has_edge,
+			   n - has_edge, &fr, &sr);
+	if (e)
+		return err_trace(e);
 	if (!digest_eq(&fr, from_root) || !digest_eq(&sr, to_root))
 		return err_new(ERR_PROOF, "consistency proof leads to another root");
+	return ERR_OK;
+}
+
+enum err merkle_prefix_root(uint64_t from, uint64_t to, const struct digest *to_root,
+			    const struct digest *hashes, size_t n, struct digest *ret)
+{
+	struct digest fr, sr;
+	enum err e;
+
+	if (to > MERKLE_SIZE_MAX || from == 0 || from > to)
+		return err_new(ERR_PROOF, "no prefix of a tree of this size");
+	if (n == 0 || (from == to && n != 1))
+		return err_new(ERR_PROOF, "prefix proof too short or too long");
+	fr = sr = hashes[0];
+	if (from < to) {
+		e = rebuild_prefix(from, to, &hashes[0], hashes + 1, n - 1, &fr, &sr);
+		if (e)
+			return err_trace(e);
+	}
+	if (!digest_eq(&sr, to_root))
+		return err_new(ERR_PROOF, "prefix proof leads to another root");
+	*ret = fr;
 	return ERR_OK;
 }
 

@@ -78,6 +78,15 @@ enum err merkle_prove_inclusion(const struct tree_reader *r, uint64_t index, uin
 enum err merkle_prove_consistency(const struct tree_reader *r, uint64_t from, uint64_t to,
 				  struct proof *ret) WARN_UNUSED;
 
+/**
+ * The same for one who may know another root of the first @p from leaves: SUBPROOF(from, D[to],
+ * false) of RFC 6962 2.1.2, which rebuilds both roots by itself. 0 < from <= to.
+ *
+ * @retval ERR_INVALID  other sizes
+ */
+enum err merkle_prove_prefix(const struct tree_reader *r, uint64_t from, uint64_t to,
+			     struct proof *ret) WARN_UNUSED;
+
 /** @retval ERR_PROOF  does not verify */
 enum err merkle_check_inclusion(const struct digest *leaf, uint64_t index, uint64_t size,
 				const struct digest *hashes, size_t n,
@@ -91,6 +100,15 @@ enum err merkle_check_inclusion(const struct digest *leaf, uint64_t index, uint6
 enum err merkle_check_consistency(uint64_t from, const struct digest *from_root, uint64_t to,
 				  const struct digest *to_root, const struct digest *hashes,
 				  size_t n) WARN_UNUSED;
+
+/**
+ * The root of the first @p from leaves of the tree of @p to leaves and @p to_root, read off what
+ * merkle_prove_prefix() made. Whoever signed @p to_root has that one prefix and no other.
+ *
+ * @retval ERR_PROOF  does not lead to @p to_root, or from is 0 or above to
+ */
+enum err merkle_prefix_root(uint64_t from, uint64_t to, const struct digest *to_root,
+			    const struct digest *hashes, size_t n, struct digest *ret) WARN_UNUSED;
 
 /**
  * The nodes that together with the items' leaves rebuild the root of @p size leaves, each once, in

@@ -168,6 +168,61 @@ static void test_contradiction(void **state)
 	assert_false(checkpoints_contradict(&a, &b));
 }
 
+/* A checkpoint of @p size whose root is the tree's, or with @p is_other another. */
+static void note_of(struct fixture *f, uint64_t size, bool is_other, struct buf *out)
+{
+	struct tree_reader r = memory_tree_reader(&f->tree);
+	struct checkpoint c = {.origin.text = ORIGIN, .size = size};
+
+	assert_int_equal(merkle_root(&r, size, &c.root), ERR_OK);
+	c.root.b[0] ^= is_other;
+	assert_int_equal(checkpoint_sign(&c, f->key, out), ERR_OK);
+}
+
+/* Two signed notes of two sizes contradict each other when the proof of the newer one's past says
+ * so; nothing else does. */
+static void test_split(void **state)
+{
+	(void)state;
+	for (uint64_t size = 1; size <= 20; size++) {
+		CLEANUP(buf_fini) struct buf text = {0}, honest = {0}, other = {0}, beside = {0};
+		const struct verify_key *key;
+		struct tree_reader r;
+		struct proof proof;
+		struct fixture f;
+
+		fixture_make(&f, 0, 20);
+		r = memory_tree_reader(&f.tree);
+		key = seal_key_public(f.key);
+		note_of(&f, size, false, &honest);
+		note_of(&f, size, true, &other);
+		note_of(&f, size == 20 ? 19 : size + 1, true, &beside);
+		assert_int_equal(merkle_prove_prefix(&r, size, 20, &proof), ERR_OK);
+		assert_int_equal(evidence_prefix_text(size, &proof, buf_view(&f.note), &text),
+				 ERR_OK);
+		assert_int_equal(
+			evidence_split_check(buf_view(&other), buf_view(&text), ORIGIN, key),
+			ERR_OK);
+		assert_int_equal(
+			evidence_split_check(buf_view(&honest), buf_view(&text), ORIGIN, key),
+			ERR_PROOF);
+		assert_int_equal(
+			evidence_split_check(buf_view(&beside), buf_view(&text), ORIGIN, key),
+			ERR_PROOF);
+		assert_int_equal(
+			evidence_split_check(buf_view(&other), buf_view(&f.text), ORIGIN, key),
+			ERR_FORMAT);
+		for (size_t i = 0; i < text.n; i++) {
+			buf_data(&text)[i] ^= 1;
+			assert_int_not_equal(evidence_split_check(buf_view(&other), buf_view(&text),
+								  ORIGIN, key),
+					     ERR_OK);
+			buf_data(&text)[i] ^= 1;
+		}
+		fixture_fini(&f);
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -186,7 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_form),
 		cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_contradiction),
+		cmocka_unit_test(test_contradiction),  cmocka_unit_test(test_split),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

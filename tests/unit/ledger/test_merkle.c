@@ -354,6 +354,48 @@ static void check_consistency_broken(uint64_t m, const struct digest *m_root, ui
 	}
 }
 
+/* A proof of a prefix says by itself which root it has, and any change of it leads nowhere. */
+static void test_prefix_all(void **state)
+{
+	struct memory_tree t = {0};
+	struct tree_reader r = memory_tree_reader(&t);
+	struct digest root[N_ALL + 1], got;
+	struct proof p;
+
+	(void)state;
+	tree_fill(&t, N_ALL, 0);
+	for (uint64_t n = 0; n <= N_ALL; n++)
+		assert_int_equal(merkle_root(&r, n, &root[n]), ERR_OK);
+	for (uint64_t n = 1; n <= N_ALL; n++) {
+		for (uint64_t m = 1; m <= n; m++) {
+			assert_int_equal(merkle_prove_prefix(&r, m, n, &p), ERR_OK);
+			assert_int_equal(merkle_prefix_root(m, n, &root[n], p.hash, p.n, &got),
+					 ERR_OK);
+			assert_true(digest_eq(&got, &root[m]));
+			assert_int_equal(merkle_prefix_root(m, n, &root[n - 1], p.hash, p.n, &got),
+					 ERR_PROOF);
+			assert_int_equal(merkle_prefix_root(m, n, &root[n], p.hash, p.n - 1, &got),
+					 ERR_PROOF);
+			for (size_t i = 0; i < p.n; i++) {
+				p.hash[i].b[i % DIGEST_BYTES] ^= 1;
+				assert_int_equal(
+					merkle_prefix_root(m, n, &root[n], p.hash, p.n, &got),
+					ERR_PROOF);
+				p.hash[i].b[i % DIGEST_BYTES] ^= 1;
+			}
+			p.hash[p.n] = root[n];
+			assert_int_equal(merkle_prefix_root(m, n, &root[n], p.hash, p.n + 1, &got),
+					 ERR_PROOF);
+		}
+		assert_int_equal(merkle_prove_prefix(&r, n + 1, n, &p), ERR_INVALID);
+		assert_int_equal(merkle_prove_prefix(&r, 0, n, &p), ERR_INVALID);
+		assert_int_equal(merkle_prefix_root(0, n, &root[n], &root[n], 1, &got), ERR_PROOF);
+		assert_int_equal(merkle_prefix_root(n + 1, n, &root[n], &root[n], 1, &got),
+				 ERR_PROOF);
+	}
+	memory_tree_fini(&t);
+}
+
 static void test_consistency_all(void **state)
 {
 	struct memory_tree t = {0};
@@ -716,6 +758,7 @@ int main(void)
 		cmocka_unit_test(test_roots_agree),
 		cmocka_unit_test(test_inclusion_all),
 		cmocka_unit_test(test_consistency_all),
+		cmocka_unit_test(test_prefix_all),
 		cmocka_unit_test(test_rewrites_are_seen),
 		cmocka_unit_test(test_batch_all_subsets),
 		cmocka_unit_test(test_batch_all_sizes),
