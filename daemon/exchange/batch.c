@@ -5,9 +5,41 @@
 #include "ledger/entry.h"
 #include "ledger/evidence.h"
 
+/* Proofs of older sizes, with what they borrow. */
+struct extra_proofs {
+	struct proof proof[BATCH_PROOFS_MAX];
+	struct pb_size_proof message[BATCH_PROOFS_MAX];
+	struct pb_size_proof *list[BATCH_PROOFS_MAX];
+	size_t n;
+};
+
+static enum err prove_sizes(const struct batch_terms *terms, const struct tree_reader *tree,
+			    struct extra_proofs *x)
+{
+	ASSERT(terms->n_prove <= BATCH_PROOFS_MAX);
+	for (size_t i = 0; i < terms->n_prove; i++) {
+		struct pb_size_proof *m = &x->message[x->n];
+		struct proof *proof = &x->proof[x->n];
+		enum err e;
+
+		if (terms->prove[i] == 0 || terms->prove[i] > terms->size)
+			continue;
+		e = merkle_prove_prefix(tree, terms->prove[i], terms->size, proof);
+		if (e)
+			return err_trace(e);
+		*m = (struct pb_size_proof)PB_SIZE_PROOF_INIT;
+		m->has_size = m->has_hashes = 1;
+		m->size = terms->prove[i];
+		m->hashes = message_borrow(view_of(proof->hash, proof->n * sizeof(proof->hash[0])));
+		x->list[x->n++] = m;
+	}
+	return ERR_OK;
+}
+
 enum err batch_make(const struct batch_terms *terms, const struct tree_reader *tree,
 		    struct buf *out)
 {
+	struct extra_proofs extra = {.n = 0};
 	struct pb_frame frame = PB_FRAME_INIT;
 	struct pb_batch m = PB_BATCH_INIT;
 	struct proof consistency;
@@ -17,6 +49,8 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 
 	ASSERT(terms->n_item <= BATCH_ITEMS_MAX);
 	e = merkle_prove_consistency(tree, terms->from_size, terms->size, &consistency);
+	if (!e)
+		e = prove_sizes(terms, tree, &extra);
 	if (e)
 		return err_trace(e);
 	for (size_t i = 0; i < terms->n_item; i++)
@@ -39,6 +73,8 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 		m.has_nodes = 1;
 		m.nodes = message_borrow(buf_view(&nodes));
 	}
+	m.n_extra_proofs = extra.n;
+	m.extra_proofs = extra.list;
 	m.n_items = terms->n_item;
 	m.items = terms->item;
 	frame.batch = &m;
@@ -136,7 +172,8 @@ enum batch_result batch_check(const struct pb_batch *message, const struct batch
 {
 	enum err e;
 
-	if (!message->has_checkpoint || !message->has_from_size || message->n_extra_proofs > 4) {
+	if (!message->has_checkpoint || !message->has_from_size ||
+	    message->n_extra_proofs > BATCH_PROOFS_MAX) {
 		(void)err_new(ERR_FORMAT, "batch lacks a field");
 		return BATCH_FAULT;
 	}
@@ -153,4 +190,32 @@ enum batch_result batch_check(const struct pb_batch *message, const struct batch
 	if (!e)
 		e = read_items(message, expected, ret);
 	return e ? BATCH_FAULT : BATCH_OK;
+}
+
+enum prefix_result batch_prefix(const struct pb_batch *message, const struct checkpoint *to,
+				uint64_t size, const struct digest *root, struct proof *ret)
+{
+	const struct pb_size_proof *m = NULL;
+	struct proof proof = {.n = 0};
+	struct digest proven;
+	struct view v;
+
+	for (size_t i = 0; i < message->n_extra_proofs && !m; i++)
+		if (message->extra_proofs[i]->has_size && message->extra_proofs[i]->size == size)
+			m = message->extra_proofs[i];
+	if (!m)
+		return PREFIX_ABSENT;
+	v = message_bytes(m->has_hashes, m->hashes);
+	if (v.n == 0 || v.n % DIGEST_BYTES || v.n > sizeof(proof.hash)) {
+		(void)err_new(ERR_FORMAT, "proof of an older size is not a list of hashes");
+		return PREFIX_FAULT;
+	}
+	memcpy(proof.hash, v.p, v.n);
+	proof.n = v.n / DIGEST_BYTES;
+	if (merkle_prefix_root(size, to->size, &to->root, proof.hash, proof.n, &proven))
+		return PREFIX_FAULT;
+	if (digest_eq(&proven, root))
+		return PREFIX_PROVEN;
+	*ret = proof;
+	return PREFIX_SPLIT;
 }

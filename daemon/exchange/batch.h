@@ -19,6 +19,7 @@
 #include "wire/message.h"
 
 #define BATCH_ITEMS_MAX 256
+#define BATCH_PROOFS_MAX 4
 #define BATCH_BYTES_MAX (768 * 1024) /**< our own batches end here; a frame holds 1 MiB */
 
 /** What a new batch says beside its items. */
@@ -28,6 +29,9 @@ struct batch_terms {
 	uint64_t size;	       /**< its size */
 	struct pb_item **item; /**< with index, entry ... set; strictly ascending in index */
 	size_t n_item;	       /**< 0: only the checkpoint */
+	const uint64_t
+		*prove; /**< sizes to be proven beside; those that are none of ours are left out */
+	size_t n_prove; /**< at most BATCH_PROOFS_MAX */
 };
 
 /** Append the body of a Frame with this Batch; reads the tree for its proofs. */
@@ -82,5 +86,23 @@ enum batch_result {
  */
 enum batch_result batch_check(const struct pb_batch *message, const struct batch_expected *expected,
 			      struct batch *ret) WARN_UNUSED;
+
+/** What a batch says of an older size that it was asked for. */
+enum prefix_result {
+	PREFIX_PROVEN,
+	PREFIX_ABSENT, /**< no proof of this size is in the batch */
+	PREFIX_FAULT,  /**< SESSION: a proof that leads nowhere */
+	PREFIX_SPLIT,  /**< INCIDENT: the ledger has another root at this size */
+};
+
+/**
+ * Is @p root that of the first @p size entries of the ledger of a batch?
+ *
+ * @param to        checkpoint of the batch, which stood batch_check()
+ * @param[out] ret  the proof; set on PREFIX_SPLIT
+ */
+enum prefix_result batch_prefix(const struct pb_batch *message, const struct checkpoint *to,
+				uint64_t size, const struct digest *root,
+				struct proof *ret) WARN_UNUSED;
 
 #endif

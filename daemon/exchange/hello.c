@@ -56,10 +56,11 @@ enum err hello_make(const struct hello_terms *terms, const struct seal_key *key,
 	struct pb_hello m = PB_HELLO_INIT;
 	ProtobufCBinaryData chain[CERT_CHAIN_MAX];
 	ProtobufCBinaryData seen[HELLO_SEEN_MAX];
+	uint64_t prove[HELLO_PROVE_MAX];
 	char id[AGENCY_ID_MAX + 1];
 	char origin[ORIGIN_MAX + 1];
 
-	ASSERT(terms->n_seen <= HELLO_SEEN_MAX);
+	ASSERT(terms->n_seen <= HELLO_SEEN_MAX && terms->n_prove <= HELLO_PROVE_MAX);
 	memcpy(id, terms->id->text, sizeof(id));
 	memcpy(origin, terms->origin->text, sizeof(origin));
 	m.has_version_min = m.has_version_max = 1;
@@ -88,6 +89,10 @@ enum err hello_make(const struct hello_terms *terms, const struct seal_key *key,
 		seen[i] = message_borrow(terms->seen[i]);
 	m.seen = seen;
 	m.n_seen = terms->n_seen;
+	for (size_t i = 0; i < terms->n_prove; i++)
+		prove[i] = terms->prove[i];
+	m.prove = prove;
+	m.n_prove = terms->n_prove;
 	return hello_fill_and_sign(terms, key, &m, out);
 }
 

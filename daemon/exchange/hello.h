@@ -37,6 +37,8 @@ struct hello_terms {
 	uint32_t schema_version;
 	const struct view *seen;
 	size_t n_seen;
+	const uint64_t *prove; /**< sizes of the other side's ledger to be proven */
+	size_t n_prove;	       /**< at most HELLO_PROVE_MAX */
 };
 
 /** Append the body of a Frame with our signed Hello. */

@@ -406,11 +406,30 @@ static const char agreements_4[] =
 	"  PRIMARY KEY (peer, digest, from_k)"
 	") STRICT, WITHOUT ROWID;";
 
+/* What peers say that they hold of each other's ledgers: see node/split.h. */
+static const char peers_5[] =
+	"CREATE TABLE noted ("
+	"  id INTEGER PRIMARY KEY,"
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  size INTEGER NOT NULL CHECK (size > 0),"
+	"  root BLOB NOT NULL CHECK (length(root) = 32),"
+	"  teller INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  n_asked INTEGER NOT NULL,"
+	"  settled INTEGER NOT NULL,"
+	"  time_us INTEGER NOT NULL,"
+	"  note BLOB NOT NULL,"
+	"  UNIQUE (peer, epoch, size)"
+	") STRICT;"
+	"CREATE INDEX noted_due ON noted (peer, epoch, n_asked, size DESC) WHERE settled = 0;"
+	"CREATE INDEX noted_by_teller ON noted (teller, peer, epoch, size);";
+
 const struct migration schema_migrations[] = {
 	{{ledger_1, peers_1, records_1, referrals_1}},
 	{{peers_2, referrals_2}},
 	{{peers_3, ledger_3, epochs_3, referrals_3}},
 	{{agreements_4}},
+	{{peers_5}},
 };
 const size_t n_schema_migrations = ARRAY_LEN(schema_migrations);
 

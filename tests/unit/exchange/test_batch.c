@@ -552,6 +552,57 @@ static void extra_proofs_are_few(void **state)
 	ledger_fini(&l);
 }
 
+/* What was asked for is proven beside, with items or without; what is none of it is left out. */
+static void older_sizes_are_proven(void **state)
+{
+	static const uint64_t sizes[] = {7, 0, 8, 99};
+	CLEANUP(buf_fini) struct buf note = {0}, frame = {0};
+	CLEANUP(message_freep) struct pb_frame *m = NULL;
+	struct tree_reader reader;
+	struct digest root, other = some_digest(1);
+	struct checkpoint c;
+	struct proof proof;
+	struct ledger l;
+	struct holder h;
+
+	(void)state;
+	ledger_init(&l, CZ_ID, SK_ID, 12);
+	h = holder_of(&l);
+	ledger_pad(&l, 13);
+	reader = memory_tree_reader(&l.tree);
+	c = ledger_sign_note(&l, &note);
+	{
+		const struct batch_terms terms = {
+			.note = buf_view(&note), .size = c.size, .prove = sizes, .n_prove = 4};
+
+		assert_int_equal(batch_make(&terms, &reader, &frame), ERR_OK);
+	}
+	assert_int_equal(frame_decode(buf_view(&frame), &m), ERR_OK);
+	assert_int_equal(batch_check(m->batch, &h.expected, h.batch), BATCH_OK);
+	assert_int_equal(m->batch->n_extra_proofs, 2);
+	for (uint64_t size = 7; size <= 8; size++) {
+		struct pb_size_proof *p = m->batch->extra_proofs[size - 7];
+
+		assert_int_equal(merkle_root(&reader, size, &root), ERR_OK);
+		assert_int_equal(batch_prefix(m->batch, &c, size, &root, &proof), PREFIX_PROVEN);
+		assert_int_equal(batch_prefix(m->batch, &c, size, &other, &proof), PREFIX_SPLIT);
+		assert_int_equal(proof.n, p->hashes.len / DIGEST_BYTES);
+		p->hashes.data[0] ^= 1;
+		assert_int_equal(batch_prefix(m->batch, &c, size, &root, &proof), PREFIX_FAULT);
+		p->hashes.data[0] ^= 1;
+		p->hashes.len--;
+		assert_int_equal(batch_prefix(m->batch, &c, size, &root, &proof), PREFIX_FAULT);
+		p->hashes.len -= DIGEST_BYTES - 1;
+		assert_int_equal(batch_prefix(m->batch, &c, size, &root, &proof), PREFIX_FAULT);
+		p->hashes.len = 0;
+		assert_int_equal(batch_prefix(m->batch, &c, size, &root, &proof), PREFIX_FAULT);
+	}
+	assert_int_equal(batch_prefix(m->batch, &c, 6, &root, &proof), PREFIX_ABSENT);
+	assert_int_equal(batch_prefix(m->batch, &c, 99, &root, &proof), PREFIX_ABSENT);
+	holder_fini(&h);
+	ledger_fini(&l);
+}
+
 static void not_more_than_256_items(void **state)
 {
 	CLEANUP(buf_fini) struct buf frame = {0};
@@ -706,6 +757,7 @@ int main(void)
 		cmocka_unit_test(another_key_or_origin),
 		cmocka_unit_test(shape_is_checked),
 		cmocka_unit_test(extra_proofs_are_few),
+		cmocka_unit_test(older_sizes_are_proven),
 		cmocka_unit_test(not_more_than_256_items),
 		cmocka_unit_test(nodes_without_items),
 		cmocka_unit_test(no_changed_byte_is_taken),

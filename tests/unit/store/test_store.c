@@ -18,7 +18,7 @@ static void a_database_has_its_settings(void **state)
 		{"PRAGMA foreign_keys", 1},   {"PRAGMA secure_delete", 1},
 		{"PRAGMA trusted_schema", 0}, {"PRAGMA cell_size_check", 1},
 		{"PRAGMA temp_store", 2},     {"PRAGMA wal_autocheckpoint", 0},
-		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 4},
+		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 5},
 	};
 	int64_t v;
 
@@ -398,6 +398,7 @@ static void each_migration_is_made_once(void **state)
 		schema_migrations[1],
 		schema_migrations[2],
 		schema_migrations[3],
+		schema_migrations[4],
 		{{"CREATE TABLE added (a INTEGER) STRICT;", "INSERT INTO added VALUES (5)"}},
 		{{"UPDATE added SET a = a + 1"}},
 	};
@@ -408,25 +409,26 @@ static void each_migration_is_made_once(void **state)
 		more[3],
 		more[4],
 		more[5],
+		more[6],
 		{{"UPDATE added SET a = 100", "no SQL"}},
 	};
 	int64_t v;
 
-	assert_int_equal(n_schema_migrations, 4);
+	assert_int_equal(n_schema_migrations, 5);
 	assert_int_equal(fixture_open(f, true), ERR_OK);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(schema_migrate(f->s, more, ARRAY_LEN(more), false), ERR_OK);
 		assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 		assert_int_equal(v, 6);
 		assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-		assert_int_equal(v, 6);
+		assert_int_equal(v, 7);
 	}
 	/* one that fails leaves nothing behind */
 	assert_int_equal(schema_migrate(f->s, broken, ARRAY_LEN(broken), false), ERR_STORAGE);
 	assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 	assert_int_equal(v, 6);
 	assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-	assert_int_equal(v, 6);
+	assert_int_equal(v, 7);
 }
 
 static void an_older_database_is_brought_along(void **state)
