@@ -81,6 +81,8 @@ static const struct column detail_columns[] = {
 	{.head = "refused here", .key = "n_refused_here"},
 	{.head = "our ledger there", .key = "our_size_held"},
 	{.head = "its ledger here", .key = "held_size"},
+	{.head = "unproven", .key = "n_unproven"},
+	{.head = "of that alarmed", .key = "n_unproven_alarmed"},
 	{.head = "entries today", .key = "n_entries_today"},
 	{.head = "of at most", .key = "n_entries_limit"},
 	{.head = "checkpoints today", .key = "n_notes_today"},

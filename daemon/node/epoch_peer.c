@@ -132,6 +132,7 @@ static void pin_new(struct node *n, struct peer *p, const struct origin *origin,
 	p->row.received_k = p->row.receipted_k = 0;
 	p->row.received_head = start.head;
 	p->row.delivered_k = 0; /* its receipts begin at 1 again */
+	p->n_unproven = 0;	/* it proves nothing of a ledger that ended */
 	p->dirty = true;
 	peer_dial_now(n, p);
 }
@@ -162,6 +163,11 @@ enum err epoch_accept(struct node *n, struct peer *p, const struct node_caller *
 		e = epoch_get(n->store, p->row.id, old_epoch, &old);
 	if (e)
 		return err_trace(e);
+	if (p->n_unproven)
+		log_line(LOG_WARN,
+			 "checkpoints of a ledger that ended, which others hold, stay unproven "
+			 "peer=%s origin=%s checkpoints=%llu",
+			 p->row.agency.text, old.origin, (unsigned long long)p->n_unproven);
 	pin_new(n, p, &origin, epoch);
 	e = forget_adoptions(n, p);
 	if (!e)

@@ -8,34 +8,12 @@
 #include "node/hold.h"
 #include "node/internal.h"
 #include "node/peer_test.h"
-
-/* Newest checkpoints held of agencies that share an agreement with us and this peer. */
-static size_t collect_seen(struct node *n, const struct peer *to, struct view *ret)
-{
-	size_t count = 0, n_bytes = 0;
-
-	for (size_t i = 0; i < n->n_peer && count < HELLO_SEEN_MAX; i++) {
-		struct peer *other = &n->peer[i];
-
-		/* a peer that pads its notes with signatures must not make our Hello too long */
-		if (other == to || !other->held_note.n ||
-		    n_bytes + other->held_note.n > HELLO_SEEN_BYTES_MAX)
-			continue;
-		for (const struct cached_agreement *a = n->agreements; a; a = a->next) {
-			if (agreement_has_party(a->agreement, &to->row.agency) &&
-			    agreement_has_party(a->agreement, &other->row.agency)) {
-				ret[count++] = buf_view(&other->held_note);
-				n_bytes += other->held_note.n;
-				break;
-			}
-		}
-	}
-	return count;
-}
+#include "node/split.h"
 
 enum err session_hello_due(struct node *n, struct session *s)
 {
 	struct view seen[HELLO_SEEN_MAX];
+	uint64_t prove[HELLO_PROVE_MAX];
 	struct peer *p = s->peer;
 	struct output *o;
 	enum err e;
@@ -53,10 +31,13 @@ enum err session_hello_due(struct node *n, struct session *s)
 		.received = {.k = p->row.received_k, .head = p->row.received_head},
 		.schema_version = FIELD_SCHEMA_VERSION,
 		.seen = seen,
-		.n_seen = collect_seen(n, p, seen),
+		.n_seen = split_tell(n, p, seen),
+		.prove = prove,
 	};
 
-	e = output_new(n, OUTPUT_SEND, s->number, &o);
+	e = split_ask(n, s, prove, &terms.n_prove);
+	if (!e)
+		e = output_new(n, OUTPUT_SEND, s->number, &o);
 	if (!e)
 		e = hello_make(&terms, n->seal_key, &o->data);
 	if (e)
@@ -64,7 +45,7 @@ enum err session_hello_due(struct node *n, struct session *s)
 	s->hello_sent = true;
 	s->shown_size = n->signed_size;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
-	return ERR_OK;
+	return split_asked(n, s);
 }
 
 static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, const struct hello *h)
@@ -120,38 +101,6 @@ static struct session *loser(const struct node *n, struct session *older, struct
 	return (newer->role == TLS_DIALLER) == we_are_smaller ? older : newer;
 }
 
-/* A checkpoint of a third agency that contradicts the one that we hold: a split view. */
-static enum err check_seen(struct node *n, const struct pb_hello *m)
-{
-	for (size_t i = 0; i < m->n_seen; i++) {
-		struct view note = message_bytes(1, m->seen[i]);
-		struct checkpoint theirs, ours;
-		struct peer *p = NULL;
-		enum err e;
-
-		if (checkpoint_read(note, NULL, NULL, &theirs))
-			continue; /* unsigned claims change nothing */
-		for (size_t j = 0; j < n->n_peer && !p; j++)
-			if (n->peer[j].row.pinned &&
-			    strcmp(n->peer[j].row.origin, theirs.origin.text) == 0)
-				p = &n->peer[j];
-		if (!p || p->row.stopped || p->row.held_size != theirs.size ||
-		    checkpoint_read(note, p->row.origin, p->key, &theirs))
-			continue;
-		ours = theirs;
-		ours.root = p->row.held_root;
-		if (!checkpoints_contradict(&theirs, &ours))
-			continue;
-		e = peer_stop(n, p, "split view seen by a third agency", buf_view(&p->held_note),
-			      note);
-		if (!e && p->live)
-			e = session_end(n, p->live, PB(BYE_CODE, STOPPED), 0);
-		if (e)
-			return err_trace(e);
-	}
-	return ERR_OK;
-}
-
 static enum err wait_for_acceptance(struct node *n, struct session *s)
 {
 	peer_error(s->peer, "the peer has not accepted our new ledger: its operator runs `amparo "
@@ -160,8 +109,13 @@ static enum err wait_for_acceptance(struct node *n, struct session *s)
 	return session_end(n, s, PB(BYE_CODE, STOPPED), 0);
 }
 
-static void begin_sending(struct node *n, struct session *s, const struct hello *h)
+static void begin_sending(struct node *n, struct session *s, const struct pb_hello *m,
+			  const struct hello *h)
 {
+	for (size_t i = 0; i < m->n_prove; i++)
+		s->wanted[i].size = m->prove[i];
+	s->n_wanted = m->n_prove;
+	s->proofs_are_due = m->n_prove != 0;
 	s->schema_version = h->schema_version;
 	s->sent_size = h->has_yours ? h->yours.size : 0;
 	s->sent_k = s->began_k = h->received.k;
@@ -190,7 +144,7 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 	}
 	if (h->has_yours && h->yours_epoch < n->epoch)
 		return wait_for_acceptance(n, s);
-	e = check_seen(n, m);
+	e = split_hear(n, p, m);
 	if (e)
 		return err_trace(e);
 	/* stopped meanwhile: by another session, or by its own word in `seen` */
@@ -203,7 +157,7 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "Hello is not acceptable");
 	}
 	s->hello_seen = true;
-	begin_sending(n, s, h);
+	begin_sending(n, s, m, h);
 	ended = loser(n, p->live, s);
 	if (ended) {
 		p->live = ended == s ? p->live : NULL;
@@ -221,7 +175,8 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 		log_line(LOG_INFO, "connected peer=%s session=%llu role=%s", p->row.agency.text,
 			 (unsigned long long)s->number,
 			 s->role == TLS_DIALLER ? "dialler" : "listener");
-	return peer_test_connected(n, s);
+	e = split_asked(n, s);
+	return e ? err_trace(e) : peer_test_connected(n, s);
 }
 
 /* The certificate was verified; how long it is good is for people. */

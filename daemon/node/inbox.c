@@ -6,6 +6,7 @@
 #include "node/epoch.h"
 #include "node/internal.h"
 #include "node/limits.h"
+#include "node/split.h"
 
 static enum err answer_resume(struct node *n, struct session *s)
 {
@@ -334,7 +335,8 @@ static bool is_one_too_many(struct node *n, struct peer *p, const struct batch *
 	return ++p->n_bare > BARE_PER_HOUR;
 }
 
-static enum err take_verified(struct node *n, struct session *s, const struct batch *b)
+static enum err take_verified(struct node *n, struct session *s, const struct pb_batch *m,
+			      const struct batch *b)
 {
 	uint32_t retry_s;
 	size_t differs_at;
@@ -345,6 +347,9 @@ static enum err take_verified(struct node *n, struct session *s, const struct ba
 		return err_trace(e);
 	if (differs_at < b->n_item)
 		return item_contradicts(n, s, b, differs_at);
+	e = split_judge(n, s, m, b);
+	if (e || s->closing)
+		return e ? err_trace(e) : ERR_OK;
 	if (is_one_too_many(n, s->peer, b))
 		return session_fault(n, s, PB(BYE_CODE, BUSY),
 				     "too many checkpoints without items");
@@ -399,7 +404,7 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 		p->row.last_contact_us = n->port.utc_us(n->port.ctx);
 		s->n_dropped = 0;
 		p->n_faults = 0;
-		return take_verified(n, s, b);
+		return take_verified(n, s, m, b);
 	case BATCH_RESUME:
 		return batch_does_not_follow(n, s);
 	case BATCH_FAULT:

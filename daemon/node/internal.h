@@ -8,6 +8,7 @@
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
  *   hello.c     Hello, pins, which of two sessions stays
  *   hold.c      why nothing is signed
+ *   split.c     what agencies tell of third ones' ledgers, and its proof: split.h
  *   epoch*.c recover.c replay.c   new epochs, ours and a peer's: epoch.h
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
@@ -96,6 +97,17 @@ struct peer {
 	uint64_t idle_k; /* of ours to it: none up to here wants a receipt; see oldest_waiting() */
 	bool is_over;	 /* one of its limits, and that was said */
 	bool waits_for_room; /* it was told to come back: our disk was full */
+	uint64_t n_unproven; /* checkpoints of it that others told of; see split.h */
+};
+
+/** A checkpoint of a peer that it was asked to prove. */
+struct asked_size {
+	int64_t id; /* of its noted_row */
+	uint64_t size;
+	struct digest root;
+	int64_t teller;
+	uint64_t n_asked;
+	bool is_settled;
 };
 
 struct in_flight {
@@ -133,6 +145,17 @@ struct session {
 	uint64_t tls_until_us; /* 0: not known */
 	char remote[REMOTE_MAX];
 	uint64_t pump_at_ms; /* more waits to be made then; UINT64_MAX: nothing does */
+	struct {
+		uint64_t size; /* of ours, that the peer wants proven */
+		bool is_sent;
+	} wanted[HELLO_PROVE_MAX];
+	size_t n_wanted;
+	bool proofs_are_due; /* also without items: at first, and after RESUME */
+	struct asked_size asked[HELLO_PROVE_MAX];
+	size_t n_asked;
+	uint64_t asked_epoch; /* of the peer's ledger */
+	bool is_asked;	      /* that was counted; see split_asked() */
+	bool is_overdue;      /* and that it was not answered for long */
 	uint64_t opened_ms;
 	uint64_t heard_ms;
 	uint64_t said_ms;

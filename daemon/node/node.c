@@ -13,6 +13,7 @@
 #include "node/limits.h"
 #include "node/peer_test.h"
 #include "node/peer_watch.h"
+#include "node/split.h"
 
 /* --- outputs --- */
 
@@ -299,6 +300,8 @@ static enum err take_timers(struct node *n)
 		e = alarms_tick(n, now);
 	for (struct session *s = n->session; !e && s; s = s->next)
 		e = session_tick(n, s, now);
+	for (struct session *s = n->session; !e && s; s = s->next)
+		e = split_tick(n, s, now);
 	peers_dial(n, now);
 	return e ? err_trace(e) : ERR_OK;
 }

@@ -198,6 +198,10 @@ void outbox_rewind(struct session *s, uint64_t size, uint64_t k)
 	s->n_flight = 0;
 	s->flight_items = 0;
 	s->flight_bytes = 0;
+	/* they went with a batch that was dropped */
+	s->proofs_are_due = s->n_wanted != 0;
+	for (size_t i = 0; i < s->n_wanted; i++)
+		s->wanted[i].is_sent = false;
 }
 
 static enum err add_to_parcel(void *ctx, const struct entry_row *row)
@@ -226,15 +230,38 @@ static enum err add_to_parcel(void *ctx, const struct entry_row *row)
 	return ERR_OK;
 }
 
+/* Sizes that the peer wants proven and that our ledger has reached; others wait for a later batch.
+ */
+static size_t proofs_due(const struct node *n, const struct session *s, uint64_t *ret_size)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->n_wanted; i++)
+		if (!s->wanted[i].is_sent && s->wanted[i].size &&
+		    s->wanted[i].size <= n->signed_size)
+			ret_size[count++] = s->wanted[i].size;
+	return count;
+}
+
+static void proofs_went(const struct node *n, struct session *s)
+{
+	s->proofs_are_due = false;
+	for (size_t i = 0; i < s->n_wanted; i++)
+		s->wanted[i].is_sent |= s->wanted[i].size <= n->signed_size;
+}
+
 static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 {
 	struct tree_reader reader = tree_reader_of(&n->tree);
+	uint64_t prove[HELLO_PROVE_MAX];
 	struct batch_terms terms = {
 		.from_size = s->sent_size,
 		.note = buf_view(&n->note),
 		.size = n->signed_size,
 		.item = p->list,
 		.n_item = p->n_item,
+		.prove = prove,
+		.n_prove = proofs_due(n, s, prove),
 	};
 	struct output *o;
 	enum err e;
@@ -245,6 +272,7 @@ static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 	if (e)
 		return err_trace(e);
 	s->sent_size = s->shown_size = n->signed_size;
+	proofs_went(n, s);
 	if (p->n_item)
 		s->sent_k = p->last_k;
 	s->said_ms = n->port.mono_ms(n->port.ctx);
@@ -295,13 +323,16 @@ enum err outbox_pump(struct node *n, struct session *s)
 {
 	const uint64_t hour = n->port.utc_us(n->port.ctx) / HOUR_US;
 	struct parcel p = {.n = n, .s = s};
+	uint64_t prove[HELLO_PROVE_MAX];
 	enum err e;
 
 	if (s->closing || !s->hello_seen || s->peer->live != s || n->hold)
 		return ERR_OK;
 	e = pump_items(n, s, &p);
-	/* once an hour the newest checkpoint, whether there is something to say or not */
-	if (!e && hour != s->sent_hour && s->sent_size < n->signed_size)
+	/* proofs that were asked for, and once an hour the newest checkpoint, whether there is
+	 * something to say or not */
+	if (!e && ((s->proofs_are_due && proofs_due(n, s, prove)) ||
+		   (hour != s->sent_hour && s->sent_size < n->signed_size)))
 		e = send_parcel(n, s, &p);
 	parcel_clear(&p);
 	return e ? err_trace(e) : ERR_OK;

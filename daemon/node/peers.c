@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "node/internal.h"
+#include "node/split.h"
 
 struct peer *peer_by_id(struct node *n, const struct agency_id *id)
 {
@@ -89,6 +89,8 @@ static enum err load_pinned(struct node *n, struct peer *p)
 	e = verify_key_new(view_of(p->row.seal_key, sizeof(p->row.seal_key)), &p->key);
 	if (!e && p->row.held_checkpoint)
 		e = received_checkpoint_get(n->store, p->row.held_checkpoint, &p->held_note);
+	if (!e)
+		e = split_count(n, p, NULL);
 	return e ? err_trace(e) : ERR_OK;
 }
 

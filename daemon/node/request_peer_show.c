@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "node/internal.h"
 #include "node/limits.h"
+#include "node/split.h"
 
 #define AGREEMENTS_MAX 8
 #define REFUSALS_MAX 64
@@ -266,6 +266,17 @@ static void fill_limits(struct showing *s)
 	m->n_bytes_limit = s->n->limits.peer_bytes_held;
 }
 
+static enum err fill_unproven(struct showing *s)
+{
+	struct pb_peer_detail *m = &s->m;
+	enum err e = split_count(s->n, s->p, &m->n_unproven_alarmed);
+
+	m->n_unproven = s->p->n_unproven;
+	m->has_n_unproven = m->n_unproven != 0;
+	m->has_n_unproven_alarmed = m->n_unproven_alarmed != 0;
+	return e ? err_trace(e) : ERR_OK;
+}
+
 /* --- the request --- */
 
 static enum err show(struct showing *s)
@@ -285,6 +296,8 @@ static enum err show(struct showing *s)
 		e = fill_refusals(s);
 	if (!e)
 		e = fill_seal_until(s);
+	if (!e)
+		e = fill_unproven(s);
 	if (!e)
 		e = adoption_walk(s->n->store, s->p->row.id, add_agreement, s);
 	reply.peer_detail = &s->m;

@@ -311,6 +311,18 @@ static void work_batch(void)
 	hold("batch", buf_view(&body));
 }
 
+static void work_proofs(void)
+{
+	static const uint64_t sizes[] = {1, 2};
+	struct tree_reader r = memory_tree_reader(&w.tree);
+	struct batch_terms terms = {
+		.from_size = 2, .note = buf_view(&w.note), .size = 2, .prove = sizes, .n_prove = 2};
+	CLEANUP(buf_fini) struct buf body = {0};
+
+	assert_int_equal(batch_make(&terms, &r, &body), ERR_OK);
+	hold("batch_that_proves", buf_view(&body));
+}
+
 static void work_receipt(void)
 {
 	struct item_outcome outcome = {.k = 1};
@@ -342,6 +354,7 @@ static void test_worked_bytes(void **state)
 	work_record();
 	work_hello();
 	work_batch();
+	work_proofs();
 	work_receipt();
 	work_ping();
 	for (const char *p = doc.block; p < doc.end; p++)
