@@ -197,6 +197,32 @@ def test_ten_faults_in_a_row(meeting):
     meeting.is_still_served()
 
 
+def test_older_sizes_are_proven(meeting):
+    """PROTOCOL.md 6.6: what Hello.prove asks for comes at once, and leads to what was shown then."""
+    peer = meeting.peer
+    assert meeting.deliver(meeting.plain()) is None
+    earlier = peer.books.held.checkpoint
+    assert meeting.deliver(meeting.plain()) is None
+    newer = peer.books.held.checkpoint
+    assert 1 < earlier.size < newer.size
+    peer.wanted = [earlier.size, newer.size, 1, 10**6]
+    meeting.connect()
+    meeting.until(lambda: 1 in peer.older)
+    assert set(peer.older) == {1, earlier.size, newer.size}
+    assert (peer.older[earlier.size], peer.older[newer.size]) == (earlier.root, newer.root)
+    peer.wanted = []
+    meeting.is_still_served()
+
+
+def test_too_many_sizes(meeting):
+    meeting.peer.wanted = [1, 2, 3, 4, 5]
+    meeting.link.session.close()
+    ended = meeting.peer.pump_until_end(meeting.peer.greet(meeting.open()))
+    assert ended.bye is not None and ended.bye.code == IDENTITY
+    meeting.peer.wanted = []
+    meeting.is_still_served()
+
+
 def _another_root(meeting: Meeting) -> None:
     """Our ledger's newest size, signed with another root."""
     fork = meeting.peer.ledger.copy()

@@ -149,6 +149,8 @@ MADE = {
         session.DIALLER, b"\xee" * 32, make_hello()[:-session.SIGNATURE_BYTES]),
     "batch": lambda: codec.encode(pb.Frame(batch=batch.make(
         make_ledger(), make_ledger().chain(W["id_s"]).written, 0))),
+    "batch_that_proves": lambda: codec.encode(pb.Frame(batch=batch.make(
+        make_ledger(), [], 2, [1, 2]))),
     "receipt_body": make_receipt,
     "ping_on_the_wire": ping_on_the_wire,
 }

@@ -26,6 +26,9 @@ struct look inspect_node(const struct node *n);
 /** Peer @p i of look.n_peer; @p ret_connected: both Hellos are through. */
 const struct peer_row *inspect_peer(const struct node *n, size_t i, bool *ret_connected);
 
+/** Both halves of the incident noted last, appended. */
+void inspect_incident(const struct node *n, struct buf *a, struct buf *b);
+
 /** Its pinned seal key; NULL before first contact. */
 const struct verify_key *inspect_peer_key(const struct node *n, size_t i);
 

@@ -26,12 +26,16 @@ class NeedsResume(Exception):
     """The batch does not fit what is held: answer RESUME, drop it (PROTOCOL.md 6.3 step 3)."""
 
 
-def make(ledger: Ledger, items: Sequence[Written], from_size: int) -> Message:
+def make(ledger: Ledger, items: Sequence[Written], from_size: int,
+         prove: Sequence[int] = ()) -> Message:
     """A Batch with these entries of our ledger, proven in its newest checkpoint."""
     batch = pb.Batch(from_size=from_size, checkpoint=ledger.note())
     proof = merkle.consistency(ledger.leaves, from_size)
     if proof:
         batch.consistency = b"".join(proof)
+    for size in prove:
+        if 0 < size <= len(ledger.leaves):
+            batch.extra_proofs.add(size=size, hashes=b"".join(merkle.prefix(ledger.leaves, size)))
     nodes = merkle.make_nodes(ledger.leaves, [w.index for w in items]) if items else []
     if nodes:
         batch.nodes = b"".join(nodes)
@@ -107,6 +111,15 @@ def verify(batch: Message, held: Held) -> Checked:
             raise Incident("one k, two entries")
     new = [p for p in proven if p.k > held.received_k]
     return Checked(checkpoint, new, len(proven) - len(new))
+
+
+def older_roots(batch: Message, checkpoint: note.Checkpoint) -> dict[int, bytes]:
+    """Of each older size that a batch proves, the root that the sender's ledger had there."""
+    try:
+        return {p.size: merkle.prefix_root(p.size, checkpoint.size, codec.hashes(p.hashes),
+                                           checkpoint.root) for p in batch.extra_proofs}
+    except merkle.BadProof as e:
+        raise SessionFault(str(e)) from e
 
 
 def _chain_fields(item: Message) -> tuple[int, bytes]:

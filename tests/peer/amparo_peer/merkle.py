@@ -83,6 +83,39 @@ def _subproof(m: int, leaves: Sequence[bytes], whole: bool) -> list[bytes]:
     return _subproof(m - s, leaves[s:], False) + [root(leaves[:s])]
 
 
+def prefix(leaves: Sequence[bytes], size: int) -> list[bytes]:
+    """RFC 6962 2.1.2, SUBPROOF(size, leaves, false): it says itself which root was before."""
+    return _subproof(size, leaves, False)
+
+
+def prefix_root(first: int, second: int, proof: Sequence[bytes], second_root: bytes) -> bytes:
+    """The root of the first `first` leaves of a tree, by what prefix() made."""
+    if not 0 < first <= second:
+        raise BadProof("sizes are out of range")
+    _check_lengths(second_root, *proof)
+
+    def both(size: int, known: int, path: list[bytes]) -> tuple[bytes, bytes]:
+        """Roots of the first `known` of `size` leaves and of all; what path has at its end is up
+        here."""
+        if not path:
+            raise BadProof("too few hashes")
+        if known == size:
+            if len(path) != 1:
+                raise BadProof("too many hashes")
+            return path[0], path[0]
+        s = split(size)
+        if known <= s:
+            old, new = both(s, known, path[:-1])
+            return old, node_hash(new, path[-1])
+        old, new = both(size - s, known - s, path[:-1])
+        return node_hash(path[-1], old), node_hash(path[-1], new)
+
+    old, new = both(second, first, list(proof))
+    if new != second_root:
+        raise BadProof("leads to another root")
+    return old
+
+
 def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_root: bytes,
                        second_root: bytes) -> None:
     """RFC 9162 2.1.4.2, 0 < first <= second; of equal sizes the proof is empty, the roots equal."""

@@ -49,6 +49,8 @@ class Peer:
         self.books: Books | None = None     # from the first valid Hello on: then all is pinned
         self.receipted_k = 0
         self.refused: dict[int, int | None] = {}   # what we refused: k, reason (None: ABSENT)
+        self.wanted: list[int] = []        # sizes of the other ledger that the next Hello asks for
+        self.older: dict[int, bytes] = {}  # roots of older sizes that it proved
 
     @property
     def delivered_k(self) -> int:
@@ -94,6 +96,7 @@ class Peer:
             hello.your_checkpoint = self.books.held.note
         if self.books and self.books.held.received_k:
             hello.received_head = self.books.held.heads[-1]
+        hello.prove.extend(self.wanted)
         sign_hello(hello, session.role, session.exporter, self.identity.seal_key)
         return hello
 
@@ -194,13 +197,15 @@ class Peer:
             raise batch.SessionFault("a second Hello")
 
     def send_due(self, link: Link) -> None:
-        """Every entry for the other side that this session has not carried yet."""
+        """Every entry for the other side that this session has not carried yet, and at its begin
+        the proofs that were asked for."""
         due = self.ledger.chain(self.other).written[link.sent_k:][:batch.ITEMS_MAX]
-        if due:
+        if due or (link.hello.prove and not link.frames):
             self.send_batch(link, due)
 
     def send_batch(self, link: Link, items: list[Written]) -> None:
-        made = batch.make(self.ledger, items, link.sent_size)
+        wanted = () if link.frames else link.hello.prove
+        made = batch.make(self.ledger, items, link.sent_size, wanted)
         frame = pb.Frame(batch=made)
         link.session.send(frame)
         link.frames.append(frame)
@@ -240,6 +245,7 @@ class Peer:
                 size=held.size, k=held.received_k,
                 head=held.heads[-1] if held.received_k else None)))
             return
+        self.older.update(batch.older_roots(received, checked.checkpoint))
         exceptions = []
         for proven in checked.new:
             try:
