@@ -403,14 +403,8 @@ static void each_migration_is_made_once(void **state)
 		{{"UPDATE added SET a = a + 1"}},
 	};
 	const struct migration broken[] = {
-		more[0],
-		more[1],
-		more[2],
-		more[3],
-		more[4],
-		more[5],
-		more[6],
-		{{"UPDATE added SET a = 100", "no SQL"}},
+		more[0], more[1], more[2], more[3],
+		more[4], more[5], more[6], {{"UPDATE added SET a = 100", "no SQL"}},
 	};
 	int64_t v;
 
