@@ -12,7 +12,8 @@
  *   epoch*.c recover.c replay.c   new epochs, ours and a peer's: epoch.h
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
- *   agreements.c  which agreement is in force               records.c  own records, opened slices
+ *   agreements.c  which agreement is in force               records.c  records sealed, released
+ *   own_record.c  own records opened again
  *   request*.c  the local API, a file a noun                verify.c   the ledger verified in steps
  */
 #ifndef NODE_INTERNAL_H
@@ -28,6 +29,7 @@
 #include "ledger/entry.h"
 #include "ledger/evidence.h"
 #include "node/node.h"
+#include "node/own_record.h"
 #include "node/tree.h"
 #include "policy/agreement.h"
 #include "store/agreement_table.h"
@@ -211,16 +213,6 @@ struct cached_agreement {
 	struct cached_agreement *next;
 };
 
-/** One own record opened for use: its bytes cut, with salts and commitments. */
-struct own_record {
-	struct record_row row;
-	struct buf record;
-	struct buf salts;
-	struct slice_set slices;
-	struct digest *commitment; /* slices.n */
-	struct buf manifest;
-};
-
 /** Long work in bounded steps, a few steps a turn. */
 struct job {
 	bool is_used;
@@ -326,7 +318,7 @@ struct node {
 	size_t n_input;
 	struct output *output, **output_end;
 	struct cached_agreement *agreements;
-	struct own_record *own; /* the one opened last */
+	struct own_cache own;
 	struct job job[NODE_JOBS_MAX];
 	struct reconcile reconcile[NODE_JOBS_MAX];
 	uint64_t next_ask_id;
@@ -576,24 +568,9 @@ void agreements_free(struct node *n);
 
 /* --- records.c --- */
 
-/** Open an own record by its manifest; borrowed, good until the next call. */
-enum err own_record_open(struct node *n, const struct digest *manifest,
-			 const struct own_record **ret) WARN_UNUSED;
-
-/** Forget the one opened last, wiping it. */
-void own_record_close(struct node *n);
-
 /** Seal a record and store it. @retval ERR_INVALID  words for the user */
 enum err own_record_seal(struct node *n, const struct node_caller *caller,
 			 const struct pb_record_import *m, struct record_row *ret) WARN_UNUSED;
-
-/**
- * Openings of an own disclosure again, by the commitments that its body names.
- *
- * @param[out] ret  room for as many as are named; borrows as own_record_open()
- */
-enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
-			   size_t *ret_n) WARN_UNUSED;
 
 /**
  * What was received of a manifest, regrouped into one record; @p ret_n slices.
@@ -604,14 +581,6 @@ enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct
 enum err received_record_join(struct node *n, const struct digest *manifest, int type,
 			      const struct opened_slice *more, size_t n_more, struct buf *out,
 			      size_t *ret_n) WARN_UNUSED;
-
-/**
- * Proof of an own seal; *ret borrows from @p entry, @p proof and @p note.
- *
- * @retval ERR_FULL  its checkpoint is being signed: try again
- */
-enum err seal_of(struct node *n, const struct record_row *record, struct buf *entry,
-		 struct proof *proof, struct buf *note, struct pb_seal *ret) WARN_UNUSED;
 
 /** Release the second stage of an own referral, as far as the agreement allows now. */
 enum err release_second_stage(struct node *n, struct peer *p, struct referral_row *r) WARN_UNUSED;

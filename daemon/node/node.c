@@ -303,6 +303,7 @@ static enum err take_timers(struct node *n)
 	for (struct session *s = n->session; !e && s; s = s->next)
 		e = split_tick(n, s, now);
 	peers_dial(n, now);
+	own_records_tick(n, now);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -370,6 +371,9 @@ uint64_t node_deadline_ms(const struct node *n)
 	uint64_t deadline = peers_deadline_ms(n);
 	uint64_t at = peer_tests_deadline_ms(n);
 
+	if (at < deadline)
+		deadline = at;
+	at = own_records_deadline_ms(n);
 	if (at < deadline)
 		deadline = at;
 	if (n->alarm_at_ms < deadline)

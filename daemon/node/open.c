@@ -306,7 +306,7 @@ void node_close(struct node *n)
 	node_queues_free(n);
 	sessions_free(n);
 	jobs_forget(n, 0);
-	own_record_close(n);
+	own_records_close(n);
 	agreements_free(n);
 	peers_free(n);
 	buf_fini(&n->note);

@@ -1,4 +1,4 @@
-/* Records: own ones sealed, opened again and released; received ones put together. */
+/* Records: own ones sealed and released; received ones put together. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,110 +8,6 @@
 #include "record/derive.h"
 #include "record/manifest.h"
 #include "wire/varint.h"
-
-static void own_record_free(struct own_record *r)
-{
-	if (!r)
-		return;
-	if (r->record.n)
-		wipe(buf_data(&r->record), r->record.n);
-	if (r->salts.n)
-		wipe(buf_data(&r->salts), r->salts.n);
-	buf_fini(&r->record);
-	buf_fini(&r->salts);
-	buf_fini(&r->manifest);
-	slice_set_fini(&r->slices);
-	free(r->commitment);
-	free(r);
-}
-DEFINE_FREEP(struct own_record, own_record_free)
-
-void own_record_close(struct node *n)
-{
-	own_record_free(n->own);
-	n->own = NULL;
-}
-
-static enum err commit_to_slices(struct own_record *r)
-{
-	if (r->salts.n != r->slices.n * SLICE_SALT_BYTES)
-		return err_new(ERR_STORAGE, "salts do not fit the record");
-	r->commitment = calloc(r->slices.n + 1, sizeof(*r->commitment));
-	if (!r->commitment)
-		return err_new(ERR_NOMEM, "commitments");
-	for (size_t i = 0; i < r->slices.n; i++)
-		r->commitment[i] = slice_commitment(buf_data(&r->salts) + i * SLICE_SALT_BYTES,
-						    r->slices.slice[i].bytes);
-	return ERR_OK;
-}
-
-enum err own_record_open(struct node *n, const struct digest *manifest,
-			 const struct own_record **ret)
-{
-	CLEANUP(own_record_freep) struct own_record *r = NULL;
-	struct manifest_row row;
-	enum err e;
-
-	if (n->own && digest_eq(&n->own->row.manifest, manifest)) {
-		*ret = n->own;
-		return ERR_OK;
-	}
-	r = calloc(1, sizeof(*r));
-	if (!r)
-		return err_new(ERR_NOMEM, "record");
-	e = record_get_manifest(n->store, manifest, &r->row);
-	if (!e)
-		e = manifest_get(n->store, manifest, &row);
-	if (!e)
-		e = buf_put_view(&r->manifest, row.manifest);
-	if (!e)
-		e = blob_load(n, BLOB_RECORD, r->row.record_blob, &r->record);
-	if (!e)
-		e = blob_load(n, BLOB_SALTS, r->row.salts_blob, &r->salts);
-	if (!e)
-		e = record_cut((enum record_type)r->row.type, buf_view(&r->record), &r->slices);
-	if (!e)
-		e = commit_to_slices(r);
-	if (e)
-		return err_trace(e);
-	own_record_close(n);
-	n->own = TAKE(r);
-	*ret = n->own;
-	return ERR_OK;
-}
-
-enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
-			   size_t *ret_n)
-{
-	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
-	const struct own_record *r;
-	struct digest manifest;
-	enum err e;
-
-	if (!digest_from_view(&manifest, message_bytes(d->has_manifest_digest, d->manifest_digest)))
-		return err_new(ERR_STORAGE, "own body names no manifest");
-	e = own_record_open(n, &manifest, &r);
-	if (e)
-		return err_trace(e);
-	for (size_t i = 0; i < n_named; i++) {
-		size_t at = 0;
-
-		while (at < r->slices.n &&
-		       memcmp(r->commitment[at].b, d->opened.data + i * DIGEST_BYTES, DIGEST_BYTES))
-			at++;
-		if (at == r->slices.n)
-			return err_new(ERR_STORAGE, "own body opens what its record does not hold");
-		ret[i] = (struct opened_slice){
-			.commitment = r->commitment[at],
-			.unit = r->slices.slice[at].unit,
-			.salt = view_of(buf_data(&r->salts) + at * SLICE_SALT_BYTES,
-					SLICE_SALT_BYTES),
-			.slice = r->slices.slice[at].bytes,
-		};
-	}
-	*ret_n = n_named;
-	return ERR_OK;
-}
 
 static uint32_t civil_year(uint64_t utc_us)
 {
@@ -299,64 +195,6 @@ enum err own_record_seal(struct node *n, const struct node_caller *caller,
 	return ERR_OK;
 }
 
-/* In a ledger of ours that ended: what it was signed for stands. */
-static enum err prove_in_past(struct node *n, const struct record_row *record, struct proof *proof,
-			      struct buf *note)
-{
-	CLEANUP(freep) struct tree *past = malloc(sizeof(*past));
-	uint64_t size = 0, n_entries = 0;
-	enum err e;
-
-	if (!past)
-		return err_new(ERR_NOMEM, "tree");
-	e = own_checkpoint_get(n->store, record->seal_epoch, &size, note);
-	if (!e)
-		e = entry_count(n->store, record->seal_epoch, &n_entries);
-	if (!e)
-		e = tree_load(past, n->store, record->seal_epoch, n_entries);
-	if (!e) {
-		struct tree_reader reader = tree_reader_of(past);
-
-		e = merkle_prove_inclusion(&reader, record->seal_index, size, proof);
-	}
-	return e ? err_trace(e) : ERR_OK;
-}
-
-static enum err prove_now(struct node *n, const struct record_row *record, struct proof *proof,
-			  struct buf *note)
-{
-	struct tree_reader reader = tree_reader_of(&n->tree);
-	enum err e;
-
-	if (record->seal_index >= n->signed_size)
-		return err_new(ERR_FULL, "the record's seal is being committed: try again");
-	e = merkle_prove_inclusion(&reader, record->seal_index, n->signed_size, proof);
-	return e ? err_trace(e) : buf_put_view(note, buf_view(&n->note));
-}
-
-enum err seal_of(struct node *n, const struct record_row *record, struct buf *entry,
-		 struct proof *proof, struct buf *note, struct pb_seal *ret)
-{
-	struct entry_row row;
-	enum err e = record->seal_epoch == n->epoch ? prove_now(n, record, proof, note)
-						    : prove_in_past(n, record, proof, note);
-
-	if (!e)
-		e = entry_get(n->store, record->seal_epoch, record->seal_index, &row);
-	if (!e)
-		e = buf_put_view(entry, row.entry);
-	if (e)
-		return err_trace(e);
-	*ret = (struct pb_seal)PB_SEAL_INIT;
-	ret->has_entry = ret->has_index = ret->has_checkpoint = 1;
-	ret->entry = message_borrow(buf_view(entry));
-	ret->index = record->seal_index;
-	ret->has_proof = proof->n != 0;
-	ret->proof = message_borrow(view_of(proof->hash, proof->n * sizeof(proof->hash[0])));
-	ret->checkpoint = message_borrow(buf_view(note));
-	return ERR_OK;
-}
-
 /* Commitments that the referral itself has opened already. */
 struct opened_before {
 	const uint8_t *p;
@@ -425,7 +263,7 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 	CLEANUP(freep) struct opened_slice *opened = NULL;
 	struct policy_case c = {.purpose = r->purpose, .stage = POLICY_ACCEPTED};
 	const struct agreement *a;
-	const struct own_record *record;
+	struct own_record *record;
 	struct opened_before before = {0};
 	size_t n_opened = 0;
 	enum err e;

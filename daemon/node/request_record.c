@@ -70,7 +70,7 @@ enum err request_record_show(struct asking *a)
 	struct pb_record_content m = PB_RECORD_CONTENT_INIT;
 	struct append logged = {
 		.kind = PB(ENTRY_KIND, CONSULTED), .caller = a->caller, .reason = ask->reason};
-	const struct own_record *r;
+	struct own_record *r;
 	struct manifest manifest;
 	struct record_row row;
 	struct appended done;

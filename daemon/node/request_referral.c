@@ -186,7 +186,7 @@ static enum err fill_content(struct node *n, const struct referral_row *r, struc
 			     struct manifest *manifest, struct pb_record_content *m)
 {
 	struct manifest_row row;
-	const struct own_record *own;
+	struct own_record *own;
 	size_t n_units = (size_t)r->n_disclosed;
 	enum err e = manifest_get(n->store, &r->manifest, &row);
 

@@ -13,7 +13,7 @@ struct sending {
 	struct node *n;
 	struct peer *p;
 	const struct agreement *agreement;
-	const struct own_record *record;
+	struct own_record *record;
 	struct policy_case c;
 	const struct pb_referral_send *ask;
 };
@@ -131,11 +131,10 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 	struct pb_referral m = *s->ask->terms;
 	struct pb_disclosure d = PB_DISCLOSURE_INIT;
 	struct pb_seal seal;
-	struct buf named = {0}, entry = {0}, note = {0};
-	struct proof proof;
+	struct buf named = {0};
 	enum err e;
 
-	e = seal_of(s->n, &s->record->row, &entry, &proof, &note, &seal);
+	e = own_record_proof(s->n, s->record, &seal);
 	for (size_t i = 0; !e && i < n_opened; i++)
 		e = buf_put_view(&named, view_digest(&opened[i].commitment));
 	if (!e) {
@@ -148,8 +147,6 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 		e = message_encode(&m, out);
 	}
 	buf_fini(&named);
-	buf_fini(&entry);
-	buf_fini(&note);
 	return e ? err_trace(e) : ERR_OK;
 }
 

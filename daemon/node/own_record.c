@@ -1,0 +1,255 @@
+#include "node/own_record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/internal.h"
+
+void own_record_free(struct own_record *r)
+{
+	if (!r)
+		return;
+	if (r->record.n)
+		wipe(buf_data(&r->record), r->record.n);
+	if (r->salts.n)
+		wipe(buf_data(&r->salts), r->salts.n);
+	buf_fini(&r->record);
+	buf_fini(&r->salts);
+	buf_fini(&r->manifest);
+	buf_fini(&r->seal_entry);
+	buf_fini(&r->seal_proof);
+	buf_fini(&r->seal_note);
+	slice_set_fini(&r->slices);
+	free(r->commitment);
+	free(r);
+}
+
+/* --- those that are open --- */
+
+static struct own_record **bucket_of(struct own_cache *c, const struct digest *manifest)
+{
+	return &c->bucket[manifest->b[0] % OWN_BUCKETS];
+}
+
+static void unlink_use(struct own_cache *c, struct own_record *r)
+{
+	*(r->newer ? &r->newer->older : &c->newest) = r->older;
+	*(r->older ? &r->older->newer : &c->oldest) = r->newer;
+}
+
+static void link_newest(struct own_cache *c, struct own_record *r)
+{
+	r->newer = NULL;
+	r->older = c->newest;
+	*(r->older ? &r->older->newer : &c->oldest) = r;
+	c->newest = r;
+}
+
+static struct own_record *find_open(struct own_cache *c, const struct digest *manifest)
+{
+	struct own_record *r = *bucket_of(c, manifest);
+
+	while (r && !digest_eq(&r->row.manifest, manifest))
+		r = r->next;
+	if (r && r != c->newest) {
+		unlink_use(c, r);
+		link_newest(c, r);
+	}
+	return r;
+}
+
+static void close_one(struct own_cache *c, struct own_record *r)
+{
+	struct own_record **at = bucket_of(c, &r->row.manifest);
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	unlink_use(c, r);
+	c->n_bytes -= r->n_bytes;
+	own_record_free(r);
+}
+
+static void keep_open(struct own_cache *c, struct own_record *r)
+{
+	struct own_record **at = bucket_of(c, &r->row.manifest);
+
+	r->n_bytes = sizeof(*r) + r->record.n + r->salts.n + r->manifest.n + r->slices.storage.n +
+		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->commitment));
+	while (c->oldest && c->n_bytes + r->n_bytes > OWN_RECORDS_BYTES_MAX)
+		close_one(c, c->oldest);
+	r->next = *at;
+	*at = r;
+	link_newest(c, r);
+	c->n_bytes += r->n_bytes;
+}
+
+void own_records_close(struct node *n)
+{
+	while (n->own.oldest)
+		close_one(&n->own, n->own.oldest);
+}
+
+uint64_t own_records_deadline_ms(const struct node *n)
+{
+	return n->own.newest ? n->own.used_ms + OWN_RECORDS_KEPT_MS : UINT64_MAX;
+}
+
+void own_records_tick(struct node *n, uint64_t now_ms)
+{
+	if (now_ms >= own_records_deadline_ms(n))
+		own_records_close(n);
+}
+
+/* --- opening --- */
+
+static enum err commit_to_slices(struct own_record *r)
+{
+	if (r->salts.n != r->slices.n * SLICE_SALT_BYTES)
+		return err_new(ERR_STORAGE, "salts do not fit the record");
+	r->commitment = calloc(r->slices.n + 1, sizeof(*r->commitment));
+	if (!r->commitment)
+		return err_new(ERR_NOMEM, "commitments");
+	for (size_t i = 0; i < r->slices.n; i++)
+		r->commitment[i] = slice_commitment(buf_data(&r->salts) + i * SLICE_SALT_BYTES,
+						    r->slices.slice[i].bytes);
+	return ERR_OK;
+}
+
+enum err own_record_open(struct node *n, const struct digest *manifest, struct own_record **ret)
+{
+	CLEANUP(own_record_freep) struct own_record *r = NULL;
+	struct manifest_row row;
+	enum err e;
+
+	n->own.used_ms = n->port.mono_ms(n->port.ctx);
+	*ret = find_open(&n->own, manifest);
+	if (*ret)
+		return ERR_OK;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return err_new(ERR_NOMEM, "record");
+	e = record_get_manifest(n->store, manifest, &r->row);
+	if (!e)
+		e = manifest_get(n->store, manifest, &row);
+	if (!e)
+		e = buf_put_view(&r->manifest, row.manifest);
+	if (!e)
+		e = blob_load(n, BLOB_RECORD, r->row.record_blob, &r->record);
+	if (!e)
+		e = blob_load(n, BLOB_SALTS, r->row.salts_blob, &r->salts);
+	if (!e)
+		e = record_cut((enum record_type)r->row.type, buf_view(&r->record), &r->slices);
+	if (!e)
+		e = commit_to_slices(r);
+	if (e)
+		return err_trace(e);
+	*ret = TAKE(r);
+	keep_open(&n->own, *ret);
+	return ERR_OK;
+}
+
+enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
+			   size_t *ret_n)
+{
+	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
+	struct own_record *r;
+	struct digest manifest;
+	enum err e;
+
+	if (!digest_from_view(&manifest, message_bytes(d->has_manifest_digest, d->manifest_digest)))
+		return err_new(ERR_STORAGE, "own body names no manifest");
+	e = own_record_open(n, &manifest, &r);
+	if (e)
+		return err_trace(e);
+	for (size_t i = 0; i < n_named; i++) {
+		size_t at = 0;
+
+		while (at < r->slices.n &&
+		       memcmp(r->commitment[at].b, d->opened.data + i * DIGEST_BYTES, DIGEST_BYTES))
+			at++;
+		if (at == r->slices.n)
+			return err_new(ERR_STORAGE, "own body opens what its record does not hold");
+		ret[i] = (struct opened_slice){
+			.commitment = r->commitment[at],
+			.unit = r->slices.slice[at].unit,
+			.salt = view_of(buf_data(&r->salts) + at * SLICE_SALT_BYTES,
+					SLICE_SALT_BYTES),
+			.slice = r->slices.slice[at].bytes,
+		};
+	}
+	*ret_n = n_named;
+	return ERR_OK;
+}
+
+/* --- the proof of its seal --- */
+
+/* In a ledger of ours that ended: what it was signed for stands. */
+static enum err prove_in_past(struct node *n, const struct record_row *record, struct proof *proof,
+			      struct buf *note)
+{
+	CLEANUP(freep) struct tree *past = malloc(sizeof(*past));
+	uint64_t size = 0, n_entries = 0;
+	enum err e;
+
+	if (!past)
+		return err_new(ERR_NOMEM, "tree");
+	e = own_checkpoint_get(n->store, record->seal_epoch, &size, note);
+	if (!e)
+		e = entry_count(n->store, record->seal_epoch, &n_entries);
+	if (!e)
+		e = tree_load(past, n->store, record->seal_epoch, n_entries);
+	if (!e) {
+		struct tree_reader reader = tree_reader_of(past);
+
+		e = merkle_prove_inclusion(&reader, record->seal_index, size, proof);
+	}
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err prove_now(struct node *n, const struct record_row *record, struct proof *proof,
+			  struct buf *note)
+{
+	struct tree_reader reader = tree_reader_of(&n->tree);
+	enum err e;
+
+	if (record->seal_index >= n->signed_size)
+		return err_new(ERR_FULL, "the record's seal is being committed: try again");
+	e = merkle_prove_inclusion(&reader, record->seal_index, n->signed_size, proof);
+	return e ? err_trace(e) : buf_put_view(note, buf_view(&n->note));
+}
+
+static enum err make_proof(struct node *n, struct own_record *r)
+{
+	const struct record_row *record = &r->row;
+	struct entry_row row;
+	struct proof proof;
+	enum err e;
+
+	buf_clear(&r->seal_entry);
+	buf_clear(&r->seal_proof);
+	buf_clear(&r->seal_note);
+	e = record->seal_epoch == n->epoch ? prove_now(n, record, &proof, &r->seal_note)
+					   : prove_in_past(n, record, &proof, &r->seal_note);
+	if (!e)
+		e = buf_put(&r->seal_proof, proof.hash, proof.n * sizeof(proof.hash[0]));
+	if (!e)
+		e = entry_get(n->store, record->seal_epoch, record->seal_index, &row);
+	return e ? err_trace(e) : buf_put_view(&r->seal_entry, row.entry); /* last: it is whole */
+}
+
+enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal *ret)
+{
+	enum err e = r->seal_entry.n ? ERR_OK : make_proof(n, r);
+
+	if (e)
+		return err_trace(e);
+	*ret = (struct pb_seal)PB_SEAL_INIT;
+	ret->has_entry = ret->has_index = ret->has_checkpoint = 1;
+	ret->entry = message_borrow(buf_view(&r->seal_entry));
+	ret->index = r->row.seal_index;
+	ret->has_proof = r->seal_proof.n != 0;
+	ret->proof = message_borrow(buf_view(&r->seal_proof));
+	ret->checkpoint = message_borrow(buf_view(&r->seal_note));
+	return ERR_OK;
+}

@@ -1,0 +1,81 @@
+/**
+ * @file
+ * Own records opened for use: decrypted, cut into slices, committed to, with the proof of their
+ * seal. A few are kept open, since a record is sent soon after it is sealed, released in a second
+ * stage, and read again for each; what was not used for longest is wiped first, and all of them
+ * when none was used for a while.
+ */
+#ifndef NODE_OWN_RECORD_H
+#define NODE_OWN_RECORD_H
+
+#include "record/slice.h"
+#include "store/record_table.h"
+#include "wire/message.h"
+
+struct node;
+struct opened_slice;
+
+#define OWN_RECORDS_BYTES_MAX (4u << 20) /**< of those kept open, together */
+#define OWN_RECORDS_KEPT_MS 5000	 /**< after the last use of any of them */
+#define OWN_BUCKETS 256			 /**< a power of two */
+
+/** One own record. Borrowed from the node: good until another is opened. */
+struct own_record {
+	struct record_row row;
+	struct buf record;
+	struct buf salts;
+	struct slice_set slices;
+	struct digest *commitment; /**< slices.n */
+	struct buf manifest;
+	struct buf seal_entry, seal_proof, seal_note; /**< empty until own_record_proof() */
+	size_t n_bytes;				      /**< counted against OWN_RECORDS_BYTES_MAX */
+	struct own_record *next;		      /**< in its bucket */
+	struct own_record *newer, *older;	      /**< by their last use */
+};
+
+/** Those that are kept open. All zero is none. */
+struct own_cache {
+	struct own_record *bucket[OWN_BUCKETS]; /**< by the first byte of the manifest's digest */
+	struct own_record *newest, *oldest;
+	size_t n_bytes;
+	uint64_t used_ms; /**< when one was asked for last, monotonic */
+};
+
+/** Wipe and free one that is in no cache; NULL is fine. */
+void own_record_free(struct own_record *r);
+DEFINE_FREEP(struct own_record, own_record_free)
+
+/**
+ * Open an own record by its manifest.
+ *
+ * @retval ERR_NOT_FOUND  no such record, or it was erased
+ */
+enum err own_record_open(struct node *n, const struct digest *manifest,
+			 struct own_record **ret) WARN_UNUSED;
+
+/** Forget all that are open, wiping them. */
+void own_records_close(struct node *n);
+
+/** Forget them when none was used for OWN_RECORDS_KEPT_MS; and when that is, UINT64_MAX: never. */
+void own_records_tick(struct node *n, uint64_t now_ms);
+/** See own_records_tick(). */
+uint64_t own_records_deadline_ms(const struct node *n);
+
+/**
+ * Openings of an own disclosure again, by the commitments that its body names.
+ *
+ * @param[out] ret  room for as many as are named; borrows as own_record_open()
+ */
+enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
+			   size_t *ret_n) WARN_UNUSED;
+
+/**
+ * Proof of the record's seal, against a checkpoint signed since. It is made once while the record
+ * is open: a receiver that is sent the same bytes again need not verify them again.
+ *
+ * @param[out] ret  borrows from @p r
+ * @retval ERR_FULL  the checkpoint over the seal is being signed: try again
+ */
+enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal *ret) WARN_UNUSED;
+
+#endif
