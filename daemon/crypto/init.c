@@ -54,7 +54,7 @@ enum err crypto_init(void)
 {
 	enum err e;
 
-	if (algorithms.aes_256_wrap)
+	if (algorithms.aes_256_ecb)
 		return ERR_OK;
 	/* No openssl.cnf: no provider, engine or protocol setting from outside this program. */
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
@@ -66,8 +66,8 @@ enum err crypto_init(void)
 	if (e)
 		return err_trace(e);
 	algorithms.aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	algorithms.aes_256_wrap = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
-	if (!algorithms.aes_256_gcm || !algorithms.aes_256_wrap) {
+	algorithms.aes_256_ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+	if (!algorithms.aes_256_gcm || !algorithms.aes_256_ecb) {
 		crypto_fini();
 		return err_openssl(ERR_CRYPTO, "OpenSSL lacks AES-256");
 	}
@@ -76,13 +76,13 @@ enum err crypto_init(void)
 
 void crypto_fini(void)
 {
-	EVP_CIPHER_free(algorithms.aes_256_wrap);
+	EVP_CIPHER_free(algorithms.aes_256_ecb);
 	EVP_CIPHER_free(algorithms.aes_256_gcm);
 	algorithms = (struct crypto_algorithms){0};
 }
 
 const struct crypto_algorithms *crypto_algorithms(void)
 {
-	ASSERT(algorithms.aes_256_wrap);
+	ASSERT(algorithms.aes_256_ecb);
 	return &algorithms;
 }

@@ -15,7 +15,7 @@
 /** Algorithms, fetched once: an implicit fetch costs more than a small hash. */
 struct crypto_algorithms {
 	EVP_CIPHER *aes_256_gcm;
-	EVP_CIPHER *aes_256_wrap;
+	EVP_CIPHER *aes_256_ecb; /* a block at a time, for the key wrap */
 };
 
 /** The fetched algorithms; crypto_init() must have been called. */

@@ -62,6 +62,23 @@ static enum err key_by_chain(struct taking *t, const struct pb_seal *seal,
 	return ERR_OK;
 }
 
+/* The same bytes were verified when they came first, under a pinned key. */
+static enum err is_seal_known(struct taking *t, const struct pb_seal *seal,
+			      const struct manifest *m, bool *ret)
+{
+	struct manifest_row row;
+	struct buf bytes = {0};
+	enum err e = manifest_get(t->n->store, &m->digest, &row);
+
+	*ret = false;
+	if (e)
+		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e);
+	e = message_encode(seal, &bytes);
+	*ret = !e && row.seal.n && view_eq(row.seal, buf_view(&bytes));
+	buf_fini(&bytes);
+	return e ? err_trace(e) : ERR_OK;
+}
+
 /* The originator's key: the one pinned, whoever brings the record; a chain counts only for agencies
  * that this node never met, so a CA that certifies a false seal key gains nothing. */
 static enum err check_seal(struct taking *t, const struct pb_seal *seal, const struct manifest *m)
@@ -69,9 +86,13 @@ static enum err check_seal(struct taking *t, const struct pb_seal *seal, const s
 	CLEANUP(verify_key_freep) struct verify_key *key = NULL;
 	const struct agency_id *originator = &m->terms.originator;
 	const struct peer *known = peer_by_id(t->n, originator);
+	bool was_checked = false;
 	enum err e;
 
 	if (known && known->row.pinned) {
+		e = is_seal_known(t, seal, m, &was_checked);
+		if (e || was_checked)
+			return e ? err_trace(e) : ERR_OK;
 		e = seal_check(seal, m, originator, NULL, /* of any epoch: it stays sealed */
 			       known->key);
 	} else {
@@ -83,74 +104,79 @@ static enum err check_seal(struct taking *t, const struct pb_seal *seal, const s
 }
 
 /* Openings against everything opened before under this manifest. */
-static enum err store_openings(struct taking *t, const struct digest *manifest,
-			       const struct opened_slice *opened, size_t n_opened)
+struct openings {
+	struct opened_slice *opened;
+	bool *is_known; /* n */
+	size_t n, n_known;
+	bool is_contradicted; /* a singular field was opened to another slice */
+};
+
+static enum err compare_opening(void *ctx, const struct opening_row *before)
 {
-	struct store *store = t->n->store;
-	enum err e;
+	struct openings *o = ctx;
 
-	for (size_t i = 0; i < n_opened; i++) {
-		struct opening_row row = {
-			.manifest = *manifest,
-			.commitment = opened[i].commitment,
-			.path = opened[i].unit->path,
-			.is_singular = !opened[i].unit->is_repeated,
-			.peer = t->p->row.id,
-			.k = t->entry.k,
-		};
-		struct opening_row known;
-
-		e = opening_get(store, manifest, &row.commitment, &known);
-		if (!e)
-			continue; /* the same slice again: a commitment has one opening */
-		if (e != ERR_NOT_FOUND)
-			return err_trace(e);
-		e = blob_store(t->n, BLOB_OPENING, opened[i].salt, opened[i].slice, row.blob);
-		if (!e)
-			e = opening_put(store, &row);
-		if (e)
-			return err_trace(e);
+	for (size_t i = 0; i < o->n; i++) {
+		if (digest_eq(&o->opened[i].commitment, &before->commitment)) {
+			o->n_known += !o->is_known[i];
+			o->is_known[i] = true; /* a commitment has one opening */
+		} else if (before->is_singular && !o->opened[i].unit->is_repeated &&
+			   strcmp(o->opened[i].unit->path, before->path) == 0) {
+			o->is_contradicted = true;
+		}
 	}
 	return ERR_OK;
 }
 
 static enum err check_opened_before(struct taking *t, const struct digest *manifest,
-				    const struct opened_slice *opened, size_t n_opened)
+				    struct openings *o)
 {
-	for (size_t i = 0; i < n_opened; i++) {
-		struct opening_row known;
-		bool has_path = false;
+	enum err e = opening_walk(t->n->store, manifest, compare_opening, o);
+
+	if (e || !o->is_contradicted)
+		return e ? err_trace(e) : ERR_OK;
+	log_line(LOG_ERR, "a sealed field was opened in two ways peer=%s k=%llu",
+		 t->p->row.agency.text, (unsigned long long)t->entry.k);
+	return item_refuse(t, PB(REFUSAL_REASON, OPENED_TWICE));
+}
+
+static enum err store_openings(struct taking *t, const struct digest *manifest,
+			       const struct openings *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		const struct opened_slice *opened = &o->opened[i];
+		struct opening_row row = {
+			.manifest = *manifest,
+			.commitment = opened->commitment,
+			.path = opened->unit->path,
+			.is_singular = !opened->unit->is_repeated,
+			.peer = t->p->row.id,
+			.k = t->entry.k,
+		};
 		enum err e;
 
-		if (opened[i].unit->is_repeated)
+		if (o->is_known[i])
 			continue;
-		e = opening_get(t->n->store, manifest, &opened[i].commitment, &known);
+		e = blob_store(t->n, BLOB_OPENING, opened->salt, opened->slice, row.blob);
 		if (!e)
-			continue;
-		if (e == ERR_NOT_FOUND)
-			e = opening_has_path(t->n->store, manifest, opened[i].unit->path,
-					     &has_path);
+			e = opening_put(t->n->store, &row);
 		if (e)
 			return err_trace(e);
-		if (has_path) {
-			log_line(LOG_ERR, "a sealed field was opened in two ways peer=%s k=%llu",
-				 t->p->row.agency.text, (unsigned long long)t->entry.k);
-			return item_refuse(t, PB(REFUSAL_REASON, OPENED_TWICE));
-		}
 	}
 	return ERR_OK;
 }
 
 /* Each slice is well-formed by itself; with those opened before they must make a record, neither
  * with more elements than the schema allows nor larger than one may be. */
-static enum err check_joins(struct taking *t, const struct manifest *m,
-			    const struct opened_slice *opened, size_t n_opened)
+static enum err check_joins(struct taking *t, const struct manifest *m, const struct openings *o)
 {
 	struct buf joined = {0};
 	size_t n_joined;
-	enum err e = received_record_join(t->n, &m->digest, (int)m->terms.type, opened, n_opened,
-					  &joined, &n_joined);
+	enum err e;
 
+	if (o->n_known == o->n && o->n)
+		return ERR_OK; /* they did when they came first */
+	e = received_record_join(t->n, &m->digest, (int)m->terms.type, o->opened, o->n, &joined,
+				 &n_joined);
 	if (joined.n)
 		wipe(buf_data(&joined), joined.n);
 	buf_fini(&joined);
@@ -172,22 +198,25 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 		.schema_version = FIELD_SCHEMA_VERSION,
 	};
 	CLEANUP(freep) struct opened_slice *opened = NULL;
+	CLEANUP(freep) bool *is_known = NULL;
+	struct openings o = {.n = item->n_openings};
 	enum err e;
 
-	opened = calloc(item->n_openings + 1, sizeof(*opened));
-	if (!opened)
+	opened = o.opened = calloc(o.n + 1, sizeof(*opened));
+	is_known = o.is_known = calloc(o.n + 1, sizeof(*is_known));
+	if (!opened || !is_known)
 		return err_new(ERR_NOMEM, "openings");
-	t->reason = disclosure_check(d, item->openings, item->n_openings, m, a, &c, opened);
+	t->reason = disclosure_check(d, item->openings, o.n, m, a, &c, opened);
 	if (t->reason)
 		return ERR_OK;
-	e = check_opened_before(t, &m->digest, opened, item->n_openings);
+	e = check_opened_before(t, &m->digest, &o);
 	if (!e && !t->reason)
-		e = check_joins(t, m, opened, item->n_openings);
+		e = check_joins(t, m, &o);
 	if (e || t->reason)
 		return e;
-	*ret_n = item->n_openings;
+	*ret_n = o.n;
 	e = node_write(t->n);
-	return e ? err_trace(e) : store_openings(t, &m->digest, opened, item->n_openings);
+	return e ? err_trace(e) : store_openings(t, &m->digest, &o);
 }
 
 static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,

@@ -251,45 +251,6 @@ static enum err opening_read(struct query *q, struct opening_row *ret)
 	return ERR_OK;
 }
 
-enum err opening_get(struct store *s, const struct digest *manifest,
-		     const struct digest *commitment, struct opening_row *ret)
-{
-	CLEANUP(query_end) struct query q = {0};
-	enum err e;
-
-	e = query_begin(s, ST_OPENING_GET,
-			"SELECT " OPENING_COLUMNS
-			" FROM opening WHERE manifest = ? AND commitment = ?",
-			&q);
-	if (e)
-		return err_trace(e);
-	query_bind_digest(&q, manifest);
-	query_bind_digest(&q, commitment);
-	e = query_get(&q);
-	return e ? err_trace(e) : opening_read(&q, ret);
-}
-
-enum err opening_has_path(struct store *s, const struct digest *manifest, const char *path,
-			  bool *ret)
-{
-	CLEANUP(query_end) struct query q = {0};
-	bool has_row;
-	enum err e;
-
-	e = query_begin(s, ST_OPENING_HAS_PATH,
-			"SELECT 1 FROM opening WHERE manifest = ? AND path = ? AND is_singular = 1",
-			&q);
-	if (e)
-		return err_trace(e);
-	query_bind_digest(&q, manifest);
-	query_bind_text(&q, path);
-	e = query_step(&q, &has_row);
-	if (e)
-		return err_trace(e);
-	*ret = has_row;
-	return ERR_OK;
-}
-
 enum err opening_walk(struct store *s, const struct digest *manifest,
 		      enum err (*row)(void *ctx, const struct opening_row *row), void *ctx)
 {

@@ -63,12 +63,7 @@ struct opening_row {
 
 /** ERR_EXISTS: this commitment is open already, or another slice of this singular path. */
 enum err opening_put(struct store *s, const struct opening_row *row) WARN_UNUSED;
-/** ERR_NOT_FOUND: not open. */
-enum err opening_get(struct store *s, const struct digest *manifest,
-		     const struct digest *commitment, struct opening_row *ret) WARN_UNUSED;
-/** Is a slice of this singular path open under @p manifest? */
-enum err opening_has_path(struct store *s, const struct digest *manifest, const char *path,
-			  bool *ret) WARN_UNUSED;
+/** Those of a manifest, ascending in commitment. */
 enum err opening_walk(struct store *s, const struct digest *manifest,
 		      enum err (*row)(void *ctx, const struct opening_row *row),
 		      void *ctx) WARN_UNUSED;

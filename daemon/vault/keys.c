@@ -12,6 +12,8 @@
 #include "process/setup.h"
 #include "store/store.h"
 
+#define RANDOM_POOL_BYTES 4096
+
 /* --- port -------------------------------------------------------------------------------- */
 
 uint64_t vault_port_mono_ms(void *ctx)
@@ -26,10 +28,27 @@ uint64_t vault_port_utc_us(void *ctx)
 	return loop_utc_us();
 }
 
+/* The generator is asked for many bytes at a time: keys, salts and nonces of one referral are many
+ * small questions. What is given out is wiped here. */
 enum err vault_port_random(void *ctx, void *p, size_t n)
 {
+	static uint8_t pool[RANDOM_POOL_BYTES];
+	static size_t n_left;
+
 	(void)ctx;
-	return random_bytes(p, n);
+	if (n > sizeof(pool))
+		return random_bytes(p, n);
+	if (n > n_left) {
+		enum err e = random_bytes(pool, sizeof(pool));
+
+		if (e)
+			return err_trace(e);
+		n_left = sizeof(pool);
+	}
+	n_left -= n;
+	memcpy(p, pool + n_left, n);
+	wipe(pool + n_left, n);
+	return ERR_OK;
 }
 
 /* --- receive ----------------------------------------------------------------------------- */

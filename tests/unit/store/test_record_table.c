@@ -144,24 +144,30 @@ static struct opening_row opening_of(struct fixture *f, unsigned commitment, con
 				    .blob = {5}};
 }
 
+struct openings {
+	struct opening_row row[3];
+	char path[3][32];
+	size_t n;
+};
+
 static enum err see_opening(void *ctx, const struct opening_row *row)
 {
-	struct seen *seen = ctx;
+	struct openings *seen = ctx;
 
-	assert_string_equal(row->path, row->is_singular ? "identity.sex" : "identity.name");
-	seen->n++;
+	assert_in_range(seen->n, 0, 2);
+	(void)snprintf(seen->path[seen->n], sizeof(seen->path[0]), "%s", row->path);
+	seen->row[seen->n++] = *row;
 	return ERR_OK;
 }
 
 static void openings(void **state)
 {
 	struct fixture *f = *state;
-	struct opening_row got, row = opening_of(f, 11, "identity.sex", true);
-	struct seen seen = {0};
-	bool has = true;
+	struct opening_row row = opening_of(f, 11, "identity.sex", true);
+	struct openings seen = {.n = 0};
 
-	assert_int_equal(opening_has_path(f->s, &row.manifest, "identity.sex", &has), ERR_OK);
-	assert_false(has);
+	assert_int_equal(opening_walk(f->s, &row.manifest, see_opening, &seen), ERR_OK);
+	assert_int_equal(seen.n, 0);
 	assert_int_equal(opening_put(f->s, &row), ERR_OK);
 	assert_int_equal(opening_put(f->s, &row), ERR_EXISTS);
 	/* another slice of a singular path */
@@ -179,22 +185,21 @@ static void openings(void **state)
 	fixture_reopen(f);
 
 	row = opening_of(f, 11, "identity.sex", true);
-	assert_int_equal(opening_get(f->s, &row.manifest, &row.commitment, &got), ERR_OK);
-	assert_true(digest_eq(&got.manifest, &row.manifest));
-	assert_true(digest_eq(&got.commitment, &row.commitment));
-	assert_string_equal(got.path, "identity.sex");
-	assert_true(got.is_singular);
-	assert_int_equal(got.peer, f->peer);
-	assert_int_equal(got.k, 4);
-	assert_memory_equal(got.blob, row.blob, STORE_ID_BYTES);
-	row.commitment = digest_of(14);
-	assert_int_equal(opening_get(f->s, &row.manifest, &row.commitment, &got), ERR_NOT_FOUND);
-	assert_int_equal(opening_has_path(f->s, &row.manifest, "identity.sex", &has), ERR_OK);
-	assert_true(has);
-	assert_int_equal(opening_has_path(f->s, &row.manifest, "identity.name", &has), ERR_OK);
-	assert_false(has);
 	assert_int_equal(opening_walk(f->s, &row.manifest, see_opening, &seen), ERR_OK);
 	assert_int_equal(seen.n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct opening_row *got = &seen.row[i];
+
+		assert_true(digest_eq(&got->manifest, &row.manifest));
+		assert_int_equal(got->peer, f->peer);
+		assert_int_equal(got->k, 4);
+		assert_memory_equal(got->blob, row.blob, STORE_ID_BYTES);
+		assert_string_equal(seen.path[i],
+				    got->is_singular ? "identity.sex" : "identity.name");
+		if (i)
+			assert_true(memcmp(seen.row[i - 1].commitment.b, got->commitment.b, 32) <
+				    0);
+	}
 }
 
 int main(void)
