@@ -1,5 +1,5 @@
 """What tests/bench/run and tests/bench/scale share.
 
-Modules, lowest first: processes (what /proc says of them), nodes (two agencies and their six processes),
-load (the driver), contenders (the brokers and their clients).
+Modules: processes (what /proc says of them), nodes (two agencies, their six processes, and the driver),
+contenders (the brokers and their clients), crowd (many peers), plot.
 """
