@@ -3,17 +3,15 @@
 #include "crypto/digest.h"
 #include "crypto/internal.h"
 
-#define KNOWN_SIGNATURES 64 /* a power of two */
+#define KNOWN_SIGNATURES 256 /* a power of two */
 
 /* What was verified lately: a checkpoint comes with each batch, record and Hello that rests on it.
- * A digest of signature and message that was put here cannot be met by another pair. */
-struct known_signatures {
-	struct digest of[KNOWN_SIGNATURES]; /* each at its own first byte; zero: none */
-};
+ * A digest of key, signature and message that was put here cannot be met by others. Each is at its
+ * own first byte; zero: none. */
+static struct digest known_signatures[KNOWN_SIGNATURES];
 
 struct verify_key {
 	EVP_PKEY *pkey;
-	struct known_signatures *known;
 	EVP_MD_CTX *ctx; /* re-initialised for each signature, which is faster than a new one */
 	uint8_t raw[ED25519_PUBLIC_BYTES];
 };
@@ -128,8 +126,7 @@ enum err verify_key_new(struct view raw, struct verify_key **ret)
 	memcpy(k->raw, raw.p, sizeof(k->raw));
 	k->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw.p, raw.n);
 	k->ctx = EVP_MD_CTX_new();
-	k->known = calloc(1, sizeof(*k->known));
-	if (!k->pkey || !k->ctx || !k->known)
+	if (!k->pkey || !k->ctx)
 		return err_openssl(ERR_CRYPTO, "public key");
 	*ret = TAKE(k);
 	return ERR_OK;
@@ -141,7 +138,6 @@ void verify_key_free(struct verify_key *k)
 		return;
 	EVP_MD_CTX_free(k->ctx);
 	EVP_PKEY_free(k->pkey);
-	free(k->known);
 	free(k);
 }
 
@@ -162,14 +158,14 @@ struct digest verify_key_fingerprint(const struct verify_key *k)
 
 enum err verify_key_check(const struct verify_key *k, struct view message, struct view signature)
 {
-	const struct view both[] = {signature, message};
+	const struct view all[] = {view_of(k->raw, sizeof(k->raw)), signature, message};
 	struct digest digest, *known;
 	int ok;
 
 	if (signature.n != ED25519_SIGNATURE_BYTES)
 		return err_new(ERR_SIGNATURE, "a signature has 64 bytes, not %zu", signature.n);
-	digest = sha256_parts(both, ARRAY_LEN(both));
-	known = &k->known->of[digest.b[0] % KNOWN_SIGNATURES];
+	digest = sha256_parts(all, ARRAY_LEN(all));
+	known = &known_signatures[digest.b[0] % KNOWN_SIGNATURES];
 	if (digest_eq(known, &digest))
 		return ERR_OK;
 	if (!EVP_DigestVerifyInit(k->ctx, NULL, NULL, NULL, k->pkey))
