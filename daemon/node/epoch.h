@@ -74,6 +74,28 @@ enum err item_take_epoch_accepted(struct taking *t) WARN_UNUSED;
 /** A bounded step of what is written again to each peer. @param[out] ret_more  more is left */
 enum err replay_step(struct node *n, bool *ret_more) WARN_UNUSED;
 
+/* --- openings_back.c --- */
+
+/** Openings beside an item that is given back. All zero is none. */
+struct given_openings {
+	struct pb_opening *opening;
+	struct pb_opening **list;
+	size_t n;
+	struct buf bytes; /* what they borrow */
+};
+
+/** What is held of those that a received body names; free it also after a failure. */
+enum err given_openings_load(struct node *n, int kind, struct view body,
+			     struct given_openings *g) WARN_UNUSED;
+void given_openings_free(struct given_openings *g);
+
+/** Are they those that the body, which is ours, names? @retval ERR_FORMAT  else */
+enum err back_openings_check(const struct pb_held_item *m, int kind) WARN_UNUSED;
+
+/** Keep them, unless the record itself is held; they were checked. */
+enum err back_openings_keep(struct node *n, struct peer *p, const struct entry *entry,
+			    const struct pb_held_item *m) WARN_UNUSED;
+
 /* --- inbox.c --- */
 
 /** Receipts up to the cursor, from receipted_k on. */

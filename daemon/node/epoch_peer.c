@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 #define GIVEN_ITEMS_MAX 64
-#define GIVEN_BYTES_MAX (512u * 1024)
+#define GIVEN_BYTES_MAX (384u * 1024) /* and one item more: a frame holds both */
 
 enum err epoch_met(struct node *n, struct session *s, const struct hello *h)
 {
@@ -333,6 +333,7 @@ enum err item_take_epoch(struct taking *t, struct session *s)
 struct given {
 	struct pb_held_item item;
 	struct buf bytes; /* all that the item borrows, one after the other */
+	struct given_openings openings;
 };
 
 struct giving {
@@ -349,6 +350,7 @@ static void giving_free(struct giving *g)
 		if (g->given[i].bytes.n)
 			wipe(buf_data(&g->given[i].bytes), g->given[i].bytes.n);
 		buf_fini(&g->given[i].bytes);
+		given_openings_free(&g->given[i].openings);
 	}
 	free(g);
 }
@@ -408,7 +410,8 @@ static enum err give(void *ctx, const struct received_row *row)
 	struct giving *g = ctx;
 	struct given *x = &g->given[g->n_given];
 	const uint64_t index = row->index;
-	struct parts at;
+	struct entry entry;
+	struct parts at = {0};
 	enum err e;
 
 	if (g->n_given == GIVEN_ITEMS_MAX || g->n_bytes >= GIVEN_BYTES_MAX)
@@ -416,7 +419,17 @@ static enum err give(void *ctx, const struct received_row *row)
 	e = gather(g, row, &x->bytes, &at);
 	if (e)
 		return err_trace(e);
+	if (at.body > at.salt &&
+	    entry_decode(view_of(buf_data(&x->bytes), at.entry), &entry) == ERR_OK) {
+		e = given_openings_load(g->n, (int)entry.kind,
+					view_of(buf_data(&x->bytes) + at.salt, at.body - at.salt),
+					&x->openings);
+		if (e)
+			return err_trace(e);
+	}
 	x->item = (struct pb_held_item)PB_HELD_ITEM_INIT;
+	x->item.openings = x->openings.list;
+	x->item.n_openings = x->openings.n;
 	x->item.has_index = x->item.has_entry = x->item.has_checkpoint = 1;
 	x->item.index = index;
 	x->item.entry = part(&x->bytes, 0, at.entry);
@@ -429,7 +442,7 @@ static enum err give(void *ctx, const struct received_row *row)
 	x->item.has_agreement = at.file > at.note;
 	x->item.agreement = part(&x->bytes, at.note, at.file);
 	g->list[g->n_given++] = &x->item;
-	g->n_bytes += x->bytes.n;
+	g->n_bytes += x->bytes.n + x->openings.bytes.n;
 	return ERR_OK;
 }
 

@@ -516,6 +516,14 @@ enum err item_take(struct node *n, struct session *s, const struct batch *b, siz
 /** Send what the session has not been sent yet, within the window. */
 enum err outbox_pump(struct node *n, struct session *s) WARN_UNUSED;
 
+/**
+ * What a body of this kind discloses, by openings beside it; NULL when it is of no such kind.
+ *
+ * @param[out] ret_message  owns *ret: caller frees it with message_free(), also after a failure
+ */
+enum err body_disclosure(int kind, struct view body, void **ret_message,
+			 const struct pb_disclosure **ret) WARN_UNUSED;
+
 /** The peer has receipted up to @p k: the window moves. */
 void outbox_receipted(struct session *s, uint64_t k);
 

@@ -49,9 +49,8 @@ static void parcel_clear(struct parcel *p)
 	p->n_bytes = 0;
 }
 
-/* Does this kind carry openings beside its body? Where: its Disclosure. */
-static enum err disclosure_of(int kind, struct view body, void **ret_message,
-			      const struct pb_disclosure **ret)
+enum err body_disclosure(int kind, struct view body, void **ret_message,
+			 const struct pb_disclosure **ret)
 {
 	enum err e;
 
@@ -117,7 +116,7 @@ static enum err pack_body(struct node *n, const struct entry_row *row, int kind,
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK; /* erased: the entry goes without it, and is receipted as ABSENT */
 	if (!e)
-		e = disclosure_of(kind, buf_view(&i->body), &message, &d);
+		e = body_disclosure(kind, buf_view(&i->body), &message, &d);
 	if (!e && d)
 		e = pack_openings(n, d, i);
 	if (e)

@@ -69,6 +69,9 @@ static enum err check_item(struct node *n, struct peer *p, const struct pb_held_
 		if (!entry->has_body || !digest_eq(&digest, &entry->body_digest))
 			return err_new(ERR_FORMAT, "a body given back is not that of its entry");
 	}
+	e = back_openings_check(m, (int)entry->kind);
+	if (e)
+		return err_trace(e);
 	*leaf = merkle_leaf(message_bytes(1, m->entry));
 	if (proof.n)
 		memcpy(hashes, proof.p, proof.n);
@@ -127,6 +130,8 @@ static enum err keep_item(struct node *n, struct peer *p, const struct pb_held_i
 		e = blob_store(n, BLOB_BODY, message_bytes(1, m->body_salt),
 			       message_bytes(1, m->body), row.body_blob);
 	}
+	if (!e && !row.is_applied)
+		e = back_openings_keep(n, p, entry, m);
 	if (!e)
 		e = keep_agreement(n, m, entry);
 	if (e)

@@ -199,6 +199,9 @@ static enum err fill_content(struct node *n, const struct referral_row *r, struc
 		e = own_record_open(n, &r->manifest, &own);
 		if (!e)
 			e = buf_put_view(record, buf_view(&own->record));
+		else if (e == ERR_NOT_FOUND) /* lost; what was disclosed, a peer gave back */
+			e = received_record_join(n, &r->manifest, (int)manifest->terms.type, NULL,
+						 0, record, &n_units);
 	}
 	if (e)
 		return err_trace(e);
