@@ -28,28 +28,31 @@ static void blob_aad(const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
 		    uint8_t ret_id[STORE_ID_BYTES])
 {
-	uint8_t random[STORE_ID_BYTES + BOX_KEY_BYTES];
-	uint8_t aad[STORE_ID_BYTES + 1];
+	uint8_t random[BLOB_TAIL_BYTES + BOX_KEY_BYTES];
+	uint8_t id[STORE_ID_BYTES], aad[STORE_ID_BYTES + 1];
 	struct buf plain = {0}, cipher = {0};
 	struct box_key key;
 	enum err e;
 
 	e = n->port.random(n->port.ctx, random, sizeof(random));
 	if (!e)
+		e = blob_id(n->store, random, id);
+	if (!e)
 		e = buf_put_view(&plain, first);
 	if (!e)
 		e = buf_put_view(&plain, rest);
-	blob_aad(random, kind, aad);
-	if (!e)
-		e = box_seal(n->keeper, random + STORE_ID_BYTES, view_of(aad, sizeof(aad)),
+	if (!e) {
+		blob_aad(id, kind, aad);
+		e = box_seal(n->keeper, random + BLOB_TAIL_BYTES, view_of(aad, sizeof(aad)),
 			     buf_view(&plain), &key, &cipher);
+	}
 	if (!e)
 		e = node_write(n);
 	if (!e)
-		e = blob_put(n->store, random, kind, view_of(key.wrapped, sizeof(key.wrapped)),
+		e = blob_put(n->store, id, kind, view_of(key.wrapped, sizeof(key.wrapped)),
 			     buf_view(&cipher));
 	if (!e)
-		memcpy(ret_id, random, STORE_ID_BYTES);
+		memcpy(ret_id, id, STORE_ID_BYTES);
 	if (plain.n)
 		wipe(buf_data(&plain), plain.n);
 	wipe(random, sizeof(random));
@@ -93,13 +96,13 @@ enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *re
 	return ERR_OK;
 }
 
-enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *out)
+enum err own_body_load(struct node *n, const struct referral_row *r, struct buf *out)
 {
 	uint8_t blob[STORE_ID_BYTES];
 	struct recovered_row back;
 	struct entry_row row;
 	bool has_body;
-	enum err e = entry_get_leaf(n->store, leaf, &row);
+	enum err e = entry_find(n->store, r->peer, r->k, &r->leaf, &row);
 
 	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
@@ -107,7 +110,7 @@ enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *ou
 		has_body = row.has_body;
 		memcpy(blob, row.body_blob, sizeof(blob));
 	} else {
-		e = recovered_get_leaf(n->store, leaf, &back);
+		e = recovered_get_leaf(n->store, &r->leaf, &back);
 		if (e)
 			return err_trace(e);
 		has_body = back.has_body;

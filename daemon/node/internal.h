@@ -414,7 +414,7 @@ enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *re
  *
  * @retval ERR_NOT_FOUND  no such entry, or its body is erased
  */
-enum err own_body_load(struct node *n, const struct digest *leaf, struct buf *out) WARN_UNUSED;
+enum err own_body_load(struct node *n, const struct referral_row *r, struct buf *out) WARN_UNUSED;
 
 /** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
 uint64_t time_storable(uint64_t us);

@@ -249,7 +249,7 @@ static enum err load_referral(struct node *n, const struct referral_row *r,
 			      struct pb_referral **ret)
 {
 	struct buf body = {0};
-	enum err e = own_body_load(n, &r->leaf, &body);
+	enum err e = own_body_load(n, r, &body);
 
 	if (!e)
 		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);

@@ -38,7 +38,7 @@ static enum err delivery_of(struct node *n, const struct referral_row *r, const 
 		*ret = "expired";
 		return ERR_OK;
 	}
-	e = entry_get_leaf(n->store, &r->leaf, &row);
+	e = entry_find(n->store, r->peer, r->k, &r->leaf, &row);
 	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
 	/* of an earlier epoch: what its receiver did not have was written again */
@@ -168,12 +168,12 @@ static enum err load_terms(struct node *n, const struct referral_row *r, struct 
 	enum err e;
 
 	if (r->is_incoming) {
-		e = received_get_leaf(n->store, &r->leaf, &theirs);
+		e = received_find(n->store, r->peer, r->k, &r->leaf, &theirs);
 		if (!e)
 			e = theirs.has_body ? body_load(n, theirs.body_blob, NULL, &body)
 					    : ERR_NOT_FOUND;
 	} else {
-		e = own_body_load(n, &r->leaf, &body);
+		e = own_body_load(n, r, &body);
 	}
 	if (!e)
 		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);

@@ -24,7 +24,7 @@ enum statement {
 	ST_ENTRY_PUT,
 	ST_ENTRY_GET,
 	ST_ENTRY_GET_K,
-	ST_ENTRY_GET_LEAF,
+	ST_ENTRY_FIND,
 	ST_ENTRY_COUNT,
 	ST_ENTRY_LEAVES,
 	ST_ENTRY_WALK,
@@ -35,6 +35,7 @@ enum statement {
 	ST_TILE_COUNT,
 	ST_OWN_CHECKPOINT_PUT,
 	ST_OWN_CHECKPOINT_GET,
+	ST_BLOB_NEWEST,
 	ST_BLOB_PUT,
 	ST_BLOB_GET,
 	ST_BLOB_ERASE,
@@ -45,7 +46,7 @@ enum statement {
 	ST_PEER_CHAIN_GET,
 	ST_RECEIVED_PUT,
 	ST_RECEIVED_GET,
-	ST_RECEIVED_GET_LEAF,
+	ST_RECEIVED_FIND,
 	ST_RECEIVED_WALK,
 	ST_RECEIVED_WALK_EXCEPTIONS,
 	ST_RECEIVED_WALK_REASONS,
@@ -122,7 +123,10 @@ struct store {
 	struct slot slots[N_STATEMENTS];
 	unsigned n_busy; /**< slots in use */
 	int64_t page_bytes;
-	uint64_t n_wal_pages; /**< in the WAL after the newest commit */
+	uint64_t n_wal_pages;		   /**< in the WAL after the newest commit */
+	uint64_t counted_epoch, n_entries; /**< of the newest entry written */
+	bool has_counted;		   /**< these two hold */
+	uint64_t blob_num;		   /**< of the newest blob; 0: not known */
 	bool in_transaction;
 	bool failed; /**< a storage error is final */
 };

@@ -25,12 +25,14 @@ static enum err entry_read(struct query *q, struct entry_row *ret)
 enum err entry_put(struct store *s, const struct entry_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
+	uint64_t n = s->n_entries;
 	enum err e;
 
-	e = entry_count(s, row->epoch, &n);
-	if (e)
-		return err_trace(e);
+	if (!s->has_counted || s->counted_epoch != row->epoch) {
+		e = entry_count(s, row->epoch, &n);
+		if (e)
+			return err_trace(e);
+	}
 	if (row->index < n)
 		return err_new(ERR_EXISTS, "the ledger has an entry at %llu",
 			       (unsigned long long)row->index);
@@ -50,7 +52,11 @@ enum err entry_put(struct store *s, const struct entry_row *row)
 	query_bind_u64(&q, row->k);
 	query_bind_if(&q, row->has_body, row->body_blob, sizeof(row->body_blob));
 	query_bind_if(&q, row->has_local, row->local_blob, sizeof(row->local_blob));
-	return query_run(&q, NULL);
+	e = query_run(&q, NULL);
+	s->has_counted = !e;
+	s->counted_epoch = row->epoch;
+	s->n_entries = n + 1;
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static enum err entry_get_one(struct query *q, struct entry_row *ret)
@@ -91,15 +97,21 @@ enum err entry_get_k(struct store *s, uint64_t epoch, int64_t peer, uint64_t k,
 	return entry_get_one(&q, ret);
 }
 
-enum err entry_get_leaf(struct store *s, const struct digest *leaf, struct entry_row *ret)
+enum err entry_find(struct store *s, int64_t peer, uint64_t k, const struct digest *leaf,
+		    struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_ENTRY_GET_LEAF, "SELECT " ENTRY_COLUMNS " FROM entry WHERE leaf = ?",
+	e = query_begin(s, ST_ENTRY_FIND,
+			"SELECT " ENTRY_COLUMNS " FROM entry"
+			" WHERE epoch IN (SELECT epoch FROM own_checkpoint) AND peer = ? AND k = ?"
+			" AND leaf = ?",
 			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_u64(&q, k);
 	query_bind_digest(&q, leaf);
 	return entry_get_one(&q, ret);
 }
@@ -357,6 +369,47 @@ enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
 	return ERR_OK;
 }
 
+static enum err newest_blob(struct store *s, uint64_t *ret_num)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e = query_begin(s, ST_BLOB_NEWEST, "SELECT ifnull(max(num), 0) FROM blob", &q);
+
+	if (e)
+		return err_trace(e);
+	e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	*ret_num = query_u64(&q);
+	return query_error(&q);
+}
+
+enum err blob_id(struct store *s, const uint8_t tail[BLOB_TAIL_BYTES], uint8_t ret[STORE_ID_BYTES])
+{
+	uint64_t num = s->blob_num;
+
+	if (num == 0) {
+		enum err e = newest_blob(s, &num);
+
+		if (e)
+			return err_trace(e);
+	}
+	s->blob_num = ++num;
+	for (size_t i = 0; i < STORE_ID_BYTES - BLOB_TAIL_BYTES; i++)
+		ret[i] = (uint8_t)(num >> (8 * (STORE_ID_BYTES - BLOB_TAIL_BYTES - 1 - i)));
+	memcpy(ret + STORE_ID_BYTES - BLOB_TAIL_BYTES, tail, BLOB_TAIL_BYTES);
+	return ERR_OK;
+}
+
+static void bind_blob_id(struct query *q, const uint8_t id[STORE_ID_BYTES])
+{
+	uint64_t num = 0;
+
+	for (size_t i = 0; i < STORE_ID_BYTES - BLOB_TAIL_BYTES; i++)
+		num = num << 8 | id[i];
+	query_bind_u64(q, num);
+	query_bind_bytes(q, id + STORE_ID_BYTES - BLOB_TAIL_BYTES, BLOB_TAIL_BYTES);
+}
+
 enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		  struct view wrapped_key, struct view cipher)
 {
@@ -364,10 +417,12 @@ enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 	enum err e;
 
 	e = query_begin(s, ST_BLOB_PUT,
-			"INSERT INTO blob (id, kind, wrapped_key, cipher) VALUES (?, ?, ?, ?)", &q);
+			"INSERT INTO blob (num, tail, kind, wrapped_key, cipher)"
+			" VALUES (?, ?, ?, ?, ?)",
+			&q);
 	if (e)
 		return err_trace(e);
-	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	bind_blob_id(&q, id);
 	query_bind_i64(&q, kind);
 	query_bind_view(&q, wrapped_key);
 	query_bind_view(&q, cipher);
@@ -384,10 +439,12 @@ enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 	enum err e;
 
 	e = query_begin(s, ST_BLOB_GET,
-			"SELECT wrapped_key, cipher FROM blob WHERE id = ? AND kind = ?", &q);
+			"SELECT wrapped_key, cipher FROM blob"
+			" WHERE num = ? AND tail = ? AND kind = ?",
+			&q);
 	if (e)
 		return err_trace(e);
-	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	bind_blob_id(&q, id);
 	query_bind_i64(&q, kind);
 	e = query_step(&q, &has_row);
 	if (e)
@@ -410,10 +467,10 @@ enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES])
 	enum err e;
 	int n;
 
-	e = query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE id = ?", &q);
+	e = query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE num = ? AND tail = ?", &q);
 	if (e)
 		return err_trace(e);
-	query_bind_bytes(&q, id, STORE_ID_BYTES);
+	bind_blob_id(&q, id);
 	e = query_run(&q, &n);
 	if (e)
 		return err_trace(e);

@@ -38,9 +38,9 @@ enum err entry_get(struct store *s, uint64_t epoch, uint64_t index,
 		   struct entry_row *ret) WARN_UNUSED;
 enum err entry_get_k(struct store *s, uint64_t epoch, int64_t peer, uint64_t k,
 		     struct entry_row *ret) WARN_UNUSED;
-/** Of any epoch. */
-enum err entry_get_leaf(struct store *s, const struct digest *leaf,
-			struct entry_row *ret) WARN_UNUSED;
+/** The entry with this leaf at position @p k to a peer, of whichever epoch. */
+enum err entry_find(struct store *s, int64_t peer, uint64_t k, const struct digest *leaf,
+		    struct entry_row *ret) WARN_UNUSED;
 /** Number of entries: index of the newest + 1. */
 enum err entry_count(struct store *s, uint64_t epoch, uint64_t *ret) WARN_UNUSED;
 /** Leaf hashes of [from, from + n), n >= 1, into @p ret (n digests). ERR_NOT_FOUND when one is
@@ -87,7 +87,16 @@ enum blob_kind {
 	BLOB_REASON = 7,  /**< free text of a status */
 };
 
-/** @retval ERR_EXISTS  the id is there */
+#define BLOB_TAIL_BYTES 8 /**< of its id, behind the number */
+
+/**
+ * An id for a new blob: the next number, so that new blobs lie beside each other in the file, then
+ * @p tail, which must be random: an id that was erased never comes again.
+ */
+enum err blob_id(struct store *s, const uint8_t tail[BLOB_TAIL_BYTES],
+		 uint8_t ret[STORE_ID_BYTES]) WARN_UNUSED;
+
+/** @retval ERR_EXISTS  the id, or its number, is there */
 enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		  struct view wrapped_key, struct view cipher) WARN_UNUSED;
 /** Both appended, or neither. @retval ERR_NOT_FOUND  erased, never there, or of another kind */

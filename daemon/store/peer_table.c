@@ -251,17 +251,22 @@ enum err received_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k,
 	return e ? err_trace(e) : received_read(&q, ret);
 }
 
-enum err received_get_leaf(struct store *s, const struct digest *leaf, struct received_row *ret)
+enum err received_find(struct store *s, int64_t peer, uint64_t k, const struct digest *leaf,
+		       struct received_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_RECEIVED_GET_LEAF,
-			"SELECT " RECEIVED_COLUMNS
-			" FROM received WHERE leaf = ? ORDER BY rowid LIMIT 1",
+	e = query_begin(s, ST_RECEIVED_FIND,
+			"SELECT " RECEIVED_COLUMNS " FROM received WHERE peer = ?1 AND epoch IN"
+			" (SELECT epoch FROM peer WHERE id = ?1 UNION ALL"
+			"  SELECT epoch FROM epoch WHERE peer = ?1)"
+			" AND k = ?2 AND leaf = ?3 ORDER BY epoch LIMIT 1",
 			&q);
 	if (e)
 		return err_trace(e);
+	query_bind_i64(&q, peer);
+	query_bind_u64(&q, k);
 	query_bind_digest(&q, leaf);
 	e = query_get(&q);
 	return e ? err_trace(e) : received_read(&q, ret);

@@ -77,9 +77,9 @@ enum err received_put(struct store *s, const struct received_row *row) WARN_UNUS
 /** @retval ERR_NOT_FOUND */
 enum err received_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k,
 		      struct received_row *ret) WARN_UNUSED;
-/** Of any epoch. */
-enum err received_get_leaf(struct store *s, const struct digest *leaf,
-			   struct received_row *ret) WARN_UNUSED;
+/** The item with this leaf at position @p k, of whichever epoch of the peer. */
+enum err received_find(struct store *s, int64_t peer, uint64_t k, const struct digest *leaf,
+		       struct received_row *ret) WARN_UNUSED;
 /** Walk the items of one peer's epoch with k > @p after_k, k ascending. */
 enum err received_walk(struct store *s, int64_t peer, uint64_t epoch, uint64_t after_k,
 		       enum err (*row)(void *ctx, const struct received_row *row),

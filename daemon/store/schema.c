@@ -17,44 +17,52 @@ static const char ledger_1[] =
 	"  value BLOB NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 
-	/* The ledger. idx is the position in the tree. */
+	/* The ledger: a node that was restored from a backup starts a new one, an epoch. idx is the
+	 * position in the tree. No index by leaf: hashes lie anywhere in one, so that each commit
+	 * would write as many pages as it has entries. */
 	"CREATE TABLE entry ("
-	"  idx INTEGER PRIMARY KEY CHECK (idx >= 0),"
-	"  leaf BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
+	"  idx INTEGER NOT NULL CHECK (idx >= 0),"
+	"  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
 	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
 	"  k INTEGER NOT NULL CHECK ((k > 0) = (peer IS NOT NULL)),"
 	"  body_blob BLOB CHECK (length(body_blob) = 16),"
 	"  local_blob BLOB CHECK (length(local_blob) = 16),"
-	"  bytes BLOB NOT NULL"
-	") STRICT;"
-	"CREATE UNIQUE INDEX entry_by_k ON entry (peer, k) WHERE peer IS NOT NULL;"
+	"  bytes BLOB NOT NULL,"
+	"  PRIMARY KEY (epoch, idx)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX entry_by_k ON entry (epoch, peer, k) WHERE peer IS NOT NULL;"
 	"CREATE TRIGGER entry_is_not_changed BEFORE UPDATE ON entry"
 	"  BEGIN SELECT raise(ABORT, 'an entry is never changed'); END;"
 	"CREATE TRIGGER entry_is_not_deleted BEFORE DELETE ON entry"
 	"  BEGIN SELECT raise(ABORT, 'an entry is never deleted'); END;"
 
 	"CREATE TABLE tile ("
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
 	"  level INTEGER NOT NULL,"
 	"  n INTEGER NOT NULL CHECK (n >= 0),"
 	"  node BLOB NOT NULL CHECK (length(node) = 32),"
 	"  hashes BLOB NOT NULL CHECK (length(hashes) = 8192),"
-	"  PRIMARY KEY (level, n)"
+	"  PRIMARY KEY (epoch, level, n)"
 	") STRICT;"
 
 	"CREATE TABLE own_checkpoint ("
-	"  id INTEGER PRIMARY KEY CHECK (id = 1),"
+	"  epoch INTEGER PRIMARY KEY CHECK (epoch >= 0),"
 	"  size INTEGER NOT NULL CHECK (size >= 0),"
 	"  note BLOB NOT NULL"
 	") STRICT;"
 
+	/* An id is num, big-endian, and tail: in the order in which they came, so that new ones lie
+	 * beside each other, and never the same again. */
 	"CREATE TABLE blob ("
-	"  id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),"
+	"  num INTEGER PRIMARY KEY CHECK (num >= 0),"
+	"  tail BLOB NOT NULL CHECK (length(tail) = 8),"
 	"  kind INTEGER NOT NULL,"
 	"  wrapped_key BLOB NOT NULL,"
 	"  cipher BLOB NOT NULL"
 	") STRICT;";
 
-/* Peers. */
+/* Peers. epoch: of its ledger. use_*: what it makes us hold, counted; see node/limits.h. */
 static const char peers_1[] =
 	"CREATE TABLE peer ("
 	"  id INTEGER PRIMARY KEY CHECK (id > 0),"
@@ -78,7 +86,14 @@ static const char peers_1[] =
 	"  delivered_k INTEGER NOT NULL CHECK (delivered_k <= sent_k),"
 	"  n_refused INTEGER NOT NULL,"
 	"  last_contact_us INTEGER NOT NULL,"
-	"  last_error TEXT NOT NULL"
+	"  last_error TEXT NOT NULL,"
+	"  use_day INTEGER NOT NULL DEFAULT 0,"
+	"  use_entries INTEGER NOT NULL DEFAULT 0,"
+	"  use_notes INTEGER NOT NULL DEFAULT 0,"
+	"  held_bytes INTEGER NOT NULL DEFAULT 0,"
+	"  epoch INTEGER NOT NULL DEFAULT 0,"
+	"  new_origin TEXT NOT NULL DEFAULT '',"
+	"  accepted_epoch INTEGER NOT NULL DEFAULT 0"
 	") STRICT;"
 
 	"CREATE TABLE peer_chain ("
@@ -87,6 +102,7 @@ static const char peers_1[] =
 	"  chain_der BLOB NOT NULL,"
 	"  time_us INTEGER NOT NULL"
 	") STRICT;"
+	"CREATE INDEX peer_chain_by_peer ON peer_chain (peer);"
 
 	"CREATE TABLE received_checkpoint ("
 	"  id INTEGER PRIMARY KEY CHECK (id > 0),"
@@ -97,6 +113,7 @@ static const char peers_1[] =
 
 	"CREATE TABLE received ("
 	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
 	"  k INTEGER NOT NULL CHECK (k > 0),"
 	"  idx INTEGER NOT NULL,"
 	"  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
@@ -108,17 +125,17 @@ static const char peers_1[] =
 	"  time_us INTEGER NOT NULL,"
 	"  bytes BLOB NOT NULL,"
 	"  proof BLOB NOT NULL CHECK (length(proof) % 32 = 0),"
-	"  PRIMARY KEY (peer, k)"
-	") STRICT;"
-	"CREATE INDEX received_by_leaf ON received (leaf);"
-	"CREATE INDEX received_exceptions ON received (peer, k) WHERE status <> 0;"
+	"  PRIMARY KEY (peer, epoch, k)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX received_exceptions ON received (peer, epoch, k) WHERE status <> 0;"
 
 	"CREATE TABLE refusal ("
 	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
 	"  k INTEGER NOT NULL CHECK (k > 0),"
 	"  status INTEGER NOT NULL,"
 	"  reason INTEGER NOT NULL,"
-	"  PRIMARY KEY (peer, k)"
+	"  PRIMARY KEY (peer, epoch, k)"
 	") STRICT, WITHOUT ROWID;"
 
 	"CREATE TABLE incident ("
@@ -128,224 +145,27 @@ static const char peers_1[] =
 	"  a BLOB NOT NULL,"
 	"  b BLOB NOT NULL,"
 	"  time_us INTEGER NOT NULL"
-	") STRICT;";
-
-/* Records. num is the order of first import. */
-static const char records_1[] =
-	"CREATE TABLE record ("
-	"  num INTEGER PRIMARY KEY,"
-	"  id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
-	"  newest INTEGER NOT NULL"
-	") STRICT;"
-	"CREATE TABLE revision ("
-	"  record INTEGER NOT NULL REFERENCES record (num) DEFERRABLE INITIALLY DEFERRED,"
-	"  revision INTEGER NOT NULL CHECK (revision > 0),"
-	"  type INTEGER NOT NULL,"
-	"  manifest BLOB NOT NULL UNIQUE CHECK (length(manifest) = 32),"
-	"  seal_index INTEGER NOT NULL,"
-	"  record_blob BLOB NOT NULL CHECK (length(record_blob) = 16),"
-	"  salts_blob BLOB NOT NULL CHECK (length(salts_blob) = 16),"
-	"  label_blob BLOB NOT NULL CHECK (length(label_blob) = 16),"
-	"  time_us INTEGER NOT NULL,"
-	"  PRIMARY KEY (record, revision)"
-	") STRICT, WITHOUT ROWID;"
-
-	"CREATE TABLE manifest ("
-	"  digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),"
-	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  bytes BLOB NOT NULL,"
-	"  seal BLOB NOT NULL"
 	") STRICT;"
 
-	"CREATE TABLE opening ("
-	"  manifest BLOB NOT NULL CHECK (length(manifest) = 32),"
-	"  commitment BLOB NOT NULL CHECK (length(commitment) = 32),"
-	"  path TEXT NOT NULL,"
-	"  is_singular INTEGER NOT NULL,"
+	/* What peers say that they hold of each other's ledgers: see node/split.h. */
+	"CREATE TABLE noted ("
+	"  id INTEGER PRIMARY KEY,"
 	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  k INTEGER NOT NULL,"
-	"  blob BLOB NOT NULL CHECK (length(blob) = 16),"
-	"  PRIMARY KEY (manifest, commitment)"
-	") STRICT, WITHOUT ROWID;"
-	"CREATE UNIQUE INDEX opening_by_path ON opening (manifest, path) WHERE is_singular = 1;";
-
-/* Referrals. num is the order of arrival at this node. */
-static const char referrals_1[] =
-	"CREATE TABLE referral ("
-	"  num INTEGER PRIMARY KEY,"
-	"  leaf BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),"
-	"  is_incoming INTEGER NOT NULL,"
-	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  k INTEGER NOT NULL,"
-	"  manifest BLOB CHECK (length(manifest) = 32),"
-	"  record_id BLOB NOT NULL CHECK (length(record_id) = 16),"
-	"  agreement BLOB NOT NULL CHECK (length(agreement) = 32),"
-	"  purpose INTEGER NOT NULL,"
-	"  type INTEGER NOT NULL,"
-	"  urgency INTEGER NOT NULL,"
-	"  state INTEGER NOT NULL,"
-	"  state_before INTEGER NOT NULL,"
-	"  our_change_k INTEGER NOT NULL,"
-	"  has_consent INTEGER NOT NULL,"
-	"  opened INTEGER NOT NULL,"
-	"  n_disclosed INTEGER NOT NULL,"
-	"  time_us INTEGER NOT NULL,"
-	"  reply_by_us INTEGER NOT NULL,"
-	"  expires_us INTEGER NOT NULL"
-	") STRICT;"
-
-	"CREATE TABLE status ("
-	"  num INTEGER PRIMARY KEY,"
-	"  referral BLOB NOT NULL CHECK (length(referral) = 32),"
-	"  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
-	"  is_incoming INTEGER NOT NULL,"
-	"  k INTEGER NOT NULL,"
-	"  time_us INTEGER NOT NULL,"
-	"  state INTEGER NOT NULL,"
-	"  opened INTEGER NOT NULL,"
-	"  refused INTEGER NOT NULL,"
-	"  reason_blob BLOB CHECK (length(reason_blob) = 16)"
-	") STRICT;"
-	"CREATE INDEX status_by_referral ON status (referral);"
-
-	"CREATE TABLE agreement ("
-	"  num INTEGER PRIMARY KEY,"
-	"  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),"
-	"  file BLOB NOT NULL"
-	") STRICT;"
-
-	"CREATE TABLE adoption ("
-	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  digest BLOB NOT NULL CHECK (length(digest) = 32),"
-	"  our_k INTEGER NOT NULL,"
-	"  their_k INTEGER NOT NULL,"
-	"  our_withdraw_k INTEGER NOT NULL,"
-	"  their_withdraw_k INTEGER NOT NULL,"
-	"  their_name TEXT NOT NULL,"
-	"  PRIMARY KEY (peer, digest)"
-	") STRICT, WITHOUT ROWID;";
-
-/* What a peer makes us hold, counted; which deadlines come next. */
-static const char peers_2[] =
-	"ALTER TABLE peer ADD COLUMN use_day INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE peer ADD COLUMN use_entries INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE peer ADD COLUMN use_notes INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE peer ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;"
-	"CREATE INDEX peer_chain_by_peer ON peer_chain (peer);"
-	"UPDATE peer SET held_bytes ="
-	"  (SELECT ifnull(sum(length(bytes) + length(proof)), 0) FROM received"
-	"    WHERE received.peer = peer.id)"
-	"  + (SELECT ifnull(sum(length(cipher)), 0) FROM received JOIN blob"
-	"    ON blob.id = received.body_blob WHERE received.peer = peer.id);";
-static const char referrals_2[] =
-	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
-	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;";
-
-/*
- * A node that was restored from a backup starts a new ledger: an epoch, the last number of its
- * origin. All that was counted by position is now counted by epoch and position.
- */
-#define EPOCH_OF(origin) "CAST(replace(" origin ", rtrim(" origin ", '0123456789'), '') AS INTEGER)"
-#define OWN_EPOCH                                                                                  \
-	"ifnull((SELECT " EPOCH_OF("CAST(value AS TEXT)") " FROM meta WHERE name = 'origin'), 0)"
-
-static const char ledger_3[] =
-	"CREATE TABLE entry_3 ("
 	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
-	"  idx INTEGER NOT NULL CHECK (idx >= 0),"
-	"  leaf BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),"
-	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  k INTEGER NOT NULL CHECK ((k > 0) = (peer IS NOT NULL)),"
-	"  body_blob BLOB CHECK (length(body_blob) = 16),"
-	"  local_blob BLOB CHECK (length(local_blob) = 16),"
-	"  bytes BLOB NOT NULL,"
-	"  PRIMARY KEY (epoch, idx)"
+	"  size INTEGER NOT NULL CHECK (size > 0),"
+	"  root BLOB NOT NULL CHECK (length(root) = 32),"
+	"  teller INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  n_asked INTEGER NOT NULL,"
+	"  settled INTEGER NOT NULL,"
+	"  time_us INTEGER NOT NULL,"
+	"  note BLOB NOT NULL,"
+	"  UNIQUE (peer, epoch, size)"
 	") STRICT;"
-	"INSERT INTO entry_3 (epoch, idx, leaf, peer, k, body_blob, local_blob, bytes)"
-	"  SELECT " OWN_EPOCH ", idx, leaf, peer, k, body_blob, local_blob, bytes"
-	"  FROM entry ORDER BY idx;"
-	"DROP TABLE entry;"
-	"ALTER TABLE entry_3 RENAME TO entry;"
-	"CREATE UNIQUE INDEX entry_by_k ON entry (epoch, peer, k) WHERE peer IS NOT NULL;"
-	"CREATE TRIGGER entry_is_not_changed BEFORE UPDATE ON entry"
-	"  BEGIN SELECT raise(ABORT, 'an entry is never changed'); END;"
-	"CREATE TRIGGER entry_is_not_deleted BEFORE DELETE ON entry"
-	"  BEGIN SELECT raise(ABORT, 'an entry is never deleted'); END;"
-
-	"CREATE TABLE tile_3 ("
-	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
-	"  level INTEGER NOT NULL,"
-	"  n INTEGER NOT NULL CHECK (n >= 0),"
-	"  node BLOB NOT NULL CHECK (length(node) = 32),"
-	"  hashes BLOB NOT NULL CHECK (length(hashes) = 8192),"
-	"  PRIMARY KEY (epoch, level, n)"
-	") STRICT;"
-	"INSERT INTO tile_3 SELECT " OWN_EPOCH ", level, n, node, hashes FROM tile;"
-	"DROP TABLE tile;"
-	"ALTER TABLE tile_3 RENAME TO tile;"
-
-	"CREATE TABLE own_checkpoint_3 ("
-	"  epoch INTEGER PRIMARY KEY CHECK (epoch >= 0),"
-	"  size INTEGER NOT NULL CHECK (size >= 0),"
-	"  note BLOB NOT NULL"
-	") STRICT;"
-	"INSERT INTO own_checkpoint_3 SELECT " OWN_EPOCH ", size, note FROM own_checkpoint;"
-	"DROP TABLE own_checkpoint;"
-	"ALTER TABLE own_checkpoint_3 RENAME TO own_checkpoint;";
-
-static const char peers_3[] =
-	"ALTER TABLE peer ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE peer ADD COLUMN new_origin TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE peer ADD COLUMN accepted_epoch INTEGER NOT NULL DEFAULT 0;"
-	"UPDATE peer SET epoch = " EPOCH_OF(
-		"origin") " WHERE pinned = 1;"
-
-			  "CREATE TABLE received_3 ("
-			  "  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY "
-			  "DEFERRED,"
-			  "  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
-			  "  k INTEGER NOT NULL CHECK (k > 0),"
-			  "  idx INTEGER NOT NULL,"
-			  "  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
-			  "  body_blob BLOB CHECK (length(body_blob) = 16),"
-			  "  status INTEGER NOT NULL,"
-			  "  reason INTEGER NOT NULL,"
-			  "  checkpoint INTEGER NOT NULL"
-			  "    REFERENCES received_checkpoint (id) DEFERRABLE INITIALLY DEFERRED,"
-			  "  time_us INTEGER NOT NULL,"
-			  "  bytes BLOB NOT NULL,"
-			  "  proof BLOB NOT NULL CHECK (length(proof) % 32 = 0),"
-			  "  PRIMARY KEY (peer, epoch, k)"
-			  ") STRICT;"
-			  "INSERT INTO received_3 (peer, epoch, k, idx, leaf, body_blob, status, "
-			  "reason, checkpoint,"
-			  "    time_us, bytes, proof)"
-			  "  SELECT peer, (SELECT epoch FROM peer WHERE peer.id = received.peer), "
-			  "k, idx, leaf,"
-			  "    body_blob, status, reason, checkpoint, time_us, bytes, proof"
-			  "  FROM received ORDER BY rowid;"
-			  "DROP TABLE received;"
-			  "ALTER TABLE received_3 RENAME TO received;"
-			  "CREATE INDEX received_by_leaf ON received (leaf);"
-			  "CREATE INDEX received_exceptions ON received (peer, epoch, k) WHERE "
-			  "status <> 0;"
-
-			  "CREATE TABLE refusal_3 ("
-			  "  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY "
-			  "DEFERRED,"
-			  "  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
-			  "  k INTEGER NOT NULL CHECK (k > 0),"
-			  "  status INTEGER NOT NULL,"
-			  "  reason INTEGER NOT NULL,"
-			  "  PRIMARY KEY (peer, epoch, k)"
-			  ") STRICT, WITHOUT ROWID;"
-			  "INSERT INTO refusal_3 SELECT peer, " OWN_EPOCH
-			  ", k, status, reason FROM refusal;"
-			  "DROP TABLE refusal;"
-			  "ALTER TABLE refusal_3 RENAME TO refusal;";
+	"CREATE INDEX noted_due ON noted (peer, epoch, n_asked, size DESC) WHERE settled = 0;"
+	"CREATE INDEX noted_by_teller ON noted (teller, peer, epoch, size);";
 
 /* epoch: ledgers that ended; peer 0 is this node. The rest: what peers gave back of ours. */
-static const char epochs_3[] =
+static const char epochs_1[] =
 	"CREATE TABLE epoch ("
 	"  peer INTEGER NOT NULL CHECK (peer >= 0),"
 	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
@@ -390,14 +210,108 @@ static const char epochs_3[] =
 	"  at_head BLOB NOT NULL CHECK (length(at_head) = 32)"
 	") STRICT;";
 
-static const char referrals_3[] =
-	"ALTER TABLE revision ADD COLUMN seal_epoch INTEGER NOT NULL DEFAULT 0;"
-	"UPDATE revision SET seal_epoch = " OWN_EPOCH ";"
-	"ALTER TABLE referral ADD COLUMN release_due INTEGER NOT NULL DEFAULT 0;"
-	"CREATE INDEX referral_by_peer ON referral (peer);";
+/* Records. num is the order of first import. */
+static const char records_1[] =
+	"CREATE TABLE record ("
+	"  num INTEGER PRIMARY KEY,"
+	"  id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),"
+	"  newest INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE revision ("
+	"  record INTEGER NOT NULL REFERENCES record (num) DEFERRABLE INITIALLY DEFERRED,"
+	"  revision INTEGER NOT NULL CHECK (revision > 0),"
+	"  type INTEGER NOT NULL,"
+	"  manifest BLOB NOT NULL UNIQUE CHECK (length(manifest) = 32),"
+	"  seal_index INTEGER NOT NULL,"
+	"  record_blob BLOB NOT NULL CHECK (length(record_blob) = 16),"
+	"  salts_blob BLOB NOT NULL CHECK (length(salts_blob) = 16),"
+	"  label_blob BLOB NOT NULL CHECK (length(label_blob) = 16),"
+	"  time_us INTEGER NOT NULL,"
+	"  seal_epoch INTEGER NOT NULL DEFAULT 0,"
+	"  PRIMARY KEY (record, revision)"
+	") STRICT, WITHOUT ROWID;"
 
-/* When an adoption of ours stood that was withdrawn: what crossed the WITHDRAW is judged by it. */
-static const char agreements_4[] =
+	"CREATE TABLE manifest ("
+	"  digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),"
+	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  bytes BLOB NOT NULL,"
+	"  seal BLOB NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE opening ("
+	"  manifest BLOB NOT NULL CHECK (length(manifest) = 32),"
+	"  commitment BLOB NOT NULL CHECK (length(commitment) = 32),"
+	"  path TEXT NOT NULL,"
+	"  is_singular INTEGER NOT NULL,"
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  k INTEGER NOT NULL,"
+	"  blob BLOB NOT NULL CHECK (length(blob) = 16),"
+	"  PRIMARY KEY (manifest, commitment)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX opening_by_path ON opening (manifest, path) WHERE is_singular = 1;";
+
+/* Referrals. num is the order of arrival at this node. */
+static const char referrals_1[] =
+	"CREATE TABLE referral ("
+	"  num INTEGER PRIMARY KEY,"
+	"  leaf BLOB NOT NULL UNIQUE CHECK (length(leaf) = 32),"
+	"  is_incoming INTEGER NOT NULL,"
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  k INTEGER NOT NULL,"
+	"  manifest BLOB CHECK (length(manifest) = 32),"
+	"  record_id BLOB NOT NULL CHECK (length(record_id) = 16),"
+	"  agreement BLOB NOT NULL CHECK (length(agreement) = 32),"
+	"  purpose INTEGER NOT NULL,"
+	"  type INTEGER NOT NULL,"
+	"  urgency INTEGER NOT NULL,"
+	"  state INTEGER NOT NULL,"
+	"  state_before INTEGER NOT NULL,"
+	"  our_change_k INTEGER NOT NULL,"
+	"  has_consent INTEGER NOT NULL,"
+	"  opened INTEGER NOT NULL,"
+	"  n_disclosed INTEGER NOT NULL,"
+	"  time_us INTEGER NOT NULL,"
+	"  reply_by_us INTEGER NOT NULL,"
+	"  expires_us INTEGER NOT NULL,"
+	"  release_due INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE INDEX referral_by_peer ON referral (peer);"
+	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
+	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;"
+
+	"CREATE TABLE status ("
+	"  num INTEGER PRIMARY KEY,"
+	"  referral BLOB NOT NULL CHECK (length(referral) = 32),"
+	"  leaf BLOB NOT NULL CHECK (length(leaf) = 32),"
+	"  is_incoming INTEGER NOT NULL,"
+	"  k INTEGER NOT NULL,"
+	"  time_us INTEGER NOT NULL,"
+	"  state INTEGER NOT NULL,"
+	"  opened INTEGER NOT NULL,"
+	"  refused INTEGER NOT NULL,"
+	"  reason_blob BLOB CHECK (length(reason_blob) = 16)"
+	") STRICT;"
+	"CREATE INDEX status_by_referral ON status (referral);"
+
+	"CREATE TABLE agreement ("
+	"  num INTEGER PRIMARY KEY,"
+	"  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),"
+	"  file BLOB NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE adoption ("
+	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
+	"  digest BLOB NOT NULL CHECK (length(digest) = 32),"
+	"  our_k INTEGER NOT NULL,"
+	"  their_k INTEGER NOT NULL,"
+	"  our_withdraw_k INTEGER NOT NULL,"
+	"  their_withdraw_k INTEGER NOT NULL,"
+	"  their_name TEXT NOT NULL,"
+	"  PRIMARY KEY (peer, digest)"
+	") STRICT, WITHOUT ROWID;"
+
+	/* When an adoption of ours stood that was withdrawn: what crossed the WITHDRAW is judged by
+	 * it. */
 	"CREATE TABLE adoption_past ("
 	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
 	"  digest BLOB NOT NULL CHECK (length(digest) = 32),"
@@ -406,30 +320,8 @@ static const char agreements_4[] =
 	"  PRIMARY KEY (peer, digest, from_k)"
 	") STRICT, WITHOUT ROWID;";
 
-/* What peers say that they hold of each other's ledgers: see node/split.h. */
-static const char peers_5[] =
-	"CREATE TABLE noted ("
-	"  id INTEGER PRIMARY KEY,"
-	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  epoch INTEGER NOT NULL CHECK (epoch >= 0),"
-	"  size INTEGER NOT NULL CHECK (size > 0),"
-	"  root BLOB NOT NULL CHECK (length(root) = 32),"
-	"  teller INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  n_asked INTEGER NOT NULL,"
-	"  settled INTEGER NOT NULL,"
-	"  time_us INTEGER NOT NULL,"
-	"  note BLOB NOT NULL,"
-	"  UNIQUE (peer, epoch, size)"
-	") STRICT;"
-	"CREATE INDEX noted_due ON noted (peer, epoch, n_asked, size DESC) WHERE settled = 0;"
-	"CREATE INDEX noted_by_teller ON noted (teller, peer, epoch, size);";
-
 const struct migration schema_migrations[] = {
-	{{ledger_1, peers_1, records_1, referrals_1}},
-	{{peers_2, referrals_2}},
-	{{peers_3, ledger_3, epochs_3, referrals_3}},
-	{{agreements_4}},
-	{{peers_5}},
+	{{ledger_1, peers_1, epochs_1, records_1, referrals_1}},
 };
 const size_t n_schema_migrations = ARRAY_LEN(schema_migrations);
 

@@ -411,6 +411,7 @@ void store_rollback(struct store *s)
 		return;
 	ASSERT(s->n_busy == 0);
 	s->in_transaction = false;
+	s->has_counted = false;
 	if (sqlite3_get_autocommit(s->db))
 		return;
 	/* Not by a cached statement: this must work after a failure, too. */

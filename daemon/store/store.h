@@ -28,7 +28,7 @@
 #include "base/own.h"
 
 #define STORE_FILE_NAME "amparo.db"
-#define STORE_ID_BYTES 16 /**< random ids of blobs */
+#define STORE_ID_BYTES 16 /**< ids of blobs: blob_id() */
 
 struct store;
 

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "store/epoch_table.h"
 #include "store/internal.h"
 #include "store/ledger_table.h"
 #include "store/peer_table.h"

@@ -132,7 +132,7 @@ static void killed_inside_a_transaction(void **state)
 			static uint8_t big[50000];
 			uint8_t id[STORE_ID_BYTES] = {1};
 
-			put_u64be(id + 8, n);
+			put_u64be(id, 1000 + n);
 			if (blob_put(f->s, id, BLOB_BODY, view_str("key"),
 				     view_of(big, sizeof(big))))
 				_exit(3);

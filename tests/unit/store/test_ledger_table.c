@@ -32,11 +32,12 @@ static void entry_comes_back(void **state)
 	memset(row.body_blob, 0xb0, sizeof(row.body_blob));
 	memset(row.local_blob, 0x10, sizeof(row.local_blob));
 	assert_int_equal(entry_put(f->s, &row), ERR_OK);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 1, view_str("note")), ERR_OK);
 	fixture_reopen(f);
 	for (int way = 0; way < 3; way++) {
 		enum err e = way == 0	? entry_get(f->s, EPOCH, 0, &got)
 			     : way == 1 ? entry_get_k(f->s, EPOCH, f->peer, 7, &got)
-					: entry_get_leaf(f->s, &leaf, &got);
+					: entry_find(f->s, f->peer, 7, &leaf, &got);
 
 		assert_int_equal(e, ERR_OK);
 		assert_int_equal(got.index, 0);
@@ -69,7 +70,7 @@ static void entries_follow_each_other(void **state)
 {
 	struct fixture *f = *state;
 	struct entry_row row, got = {.index = 99};
-	const struct digest unknown = digest_of(5);
+	const struct digest unknown = digest_of(5), first = digest_of(0);
 	uint64_t n = 99;
 
 	assert_int_equal(entry_count(f->s, EPOCH, &n), ERR_OK);
@@ -80,9 +81,6 @@ static void entries_follow_each_other(void **state)
 	row = entry_of(0);
 	assert_int_equal(entry_put(f->s, &row), ERR_EXISTS);
 	row = entry_of(1);
-	row.leaf = digest_of(0);
-	assert_int_equal(entry_put(f->s, &row), ERR_EXISTS);
-	row = entry_of(1);
 	row.peer = f->peer;
 	row.k = 1;
 	assert_int_equal(entry_put(f->s, &row), ERR_EXISTS);
@@ -91,7 +89,9 @@ static void entries_follow_each_other(void **state)
 	assert_int_equal(entry_get(f->s, EPOCH, 1, &got), ERR_NOT_FOUND);
 	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer, 2, &got), ERR_NOT_FOUND);
 	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer + 1, 1, &got), ERR_NOT_FOUND);
-	assert_int_equal(entry_get_leaf(f->s, &unknown, &got), ERR_NOT_FOUND);
+	assert_int_equal(own_checkpoint_put(f->s, EPOCH, 1, view_str("note")), ERR_OK);
+	assert_int_equal(entry_find(f->s, f->peer, 1, &unknown, &got), ERR_NOT_FOUND);
+	assert_int_equal(entry_find(f->s, f->peer, 2, &first, &got), ERR_NOT_FOUND);
 	assert_int_equal(got.index, 99);
 	/* the transaction goes on after a duplicate */
 	put(f, 1, f->peer, 2);
@@ -249,6 +249,27 @@ static void blobs(void **state)
 	assert_int_equal(blob_get(f->s, id, BLOB_BODY, &key, &cipher), ERR_NOT_FOUND);
 }
 
+static void blob_ids_never_come_again(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t tail[BLOB_TAIL_BYTES] = {0xaa, [BLOB_TAIL_BYTES - 1] = 0xbb};
+	const uint8_t expected[STORE_ID_BYTES] = {[6] = 1, [7] = 1, [8] = 0xaa, [15] = 0xbb};
+	uint8_t id[STORE_ID_BYTES], before[STORE_ID_BYTES] = {[6] = 1};
+
+	assert_int_equal(blob_put(f->s, before, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
+	assert_int_equal(blob_id(f->s, tail, id), ERR_OK);
+	assert_memory_equal(id, expected, sizeof(id));
+	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
+	/* erased, then given back: its number alone may come again */
+	assert_int_equal(blob_erase(f->s, id), ERR_OK);
+	assert_int_equal(blob_id(f->s, tail, id), ERR_OK);
+	assert_int_equal(id[7], 2);
+	id[15] = 0;
+	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
+	id[15] = 0xbb;
+	assert_int_equal(blob_erase(f->s, id), ERR_NOT_FOUND);
+}
+
 static void a_full_buffer_takes_neither_part(void **state)
 {
 	struct fixture *f = *state;
@@ -267,12 +288,11 @@ static void views_outlive_other_calls(void **state)
 {
 	struct fixture *f = *state;
 	struct entry_row a, b;
-	const struct digest leaf = digest_of(1);
 
 	put(f, 0, 0, 0);
-	put(f, 1, 0, 0);
+	put(f, 1, f->peer, 1);
 	assert_int_equal(entry_get(f->s, EPOCH, 0, &a), ERR_OK);
-	assert_int_equal(entry_get_leaf(f->s, &leaf, &b), ERR_OK);
+	assert_int_equal(entry_get_k(f->s, EPOCH, f->peer, 1, &b), ERR_OK);
 	assert_int_equal(a.entry.p[0], 0);
 	assert_int_equal(b.entry.p[0], 1);
 }
@@ -324,6 +344,7 @@ int main(void)
 		TEST(tiles),
 		TEST(own_checkpoint),
 		TEST(blobs),
+		TEST(blob_ids_never_come_again),
 		TEST(a_full_buffer_takes_neither_part),
 		TEST(views_outlive_other_calls),
 		TEST(numbers_beyond_int64_are_refused),

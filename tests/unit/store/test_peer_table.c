@@ -204,10 +204,15 @@ static void received_items(void **state)
 	assert_int_equal(got.proof.n, 64);
 	assert_int_equal(got.proof.p[0], 9);
 	assert_int_equal(got.time_us, 103);
-	assert_int_equal(received_get_leaf(f->s, &leaf, &got), ERR_OK);
+	/* of an epoch of the peer that is over */
+	assert_int_equal(received_find(f->s, f->peer, 3, &leaf, &got), ERR_NOT_FOUND);
+	assert_int_equal(epoch_put(f->s, &(struct epoch_row){.peer = f->peer, .epoch = EPOCH}),
+			 ERR_OK);
+	assert_int_equal(received_find(f->s, f->peer, 3, &leaf, &got), ERR_OK);
 	assert_int_equal(got.k, 3);
+	assert_int_equal(received_find(f->s, f->peer, 2, &leaf, &got), ERR_NOT_FOUND);
 	leaf = digest_of(33);
-	assert_int_equal(received_get_leaf(f->s, &leaf, &got), ERR_NOT_FOUND);
+	assert_int_equal(received_find(f->s, f->peer, 3, &leaf, &got), ERR_NOT_FOUND);
 	assert_int_equal(received_get(f->s, f->peer, EPOCH, 5, &got), ERR_NOT_FOUND);
 	assert_int_equal(received_get(f->s, f->peer + 1, EPOCH, 1, &got), ERR_NOT_FOUND);
 	assert_int_equal(got.k, 3);

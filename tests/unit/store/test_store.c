@@ -18,7 +18,7 @@ static void a_database_has_its_settings(void **state)
 		{"PRAGMA foreign_keys", 1},   {"PRAGMA secure_delete", 1},
 		{"PRAGMA trusted_schema", 0}, {"PRAGMA cell_size_check", 1},
 		{"PRAGMA temp_store", 2},     {"PRAGMA wal_autocheckpoint", 0},
-		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 5},
+		{"PRAGMA cache_size", -4096}, {"PRAGMA user_version", 1},
 	};
 	int64_t v;
 
@@ -395,135 +395,28 @@ static void each_migration_is_made_once(void **state)
 	struct fixture *f = *state;
 	const struct migration more[] = {
 		schema_migrations[0],
-		schema_migrations[1],
-		schema_migrations[2],
-		schema_migrations[3],
-		schema_migrations[4],
 		{{"CREATE TABLE added (a INTEGER) STRICT;", "INSERT INTO added VALUES (5)"}},
 		{{"UPDATE added SET a = a + 1"}},
 	};
 	const struct migration broken[] = {
-		more[0], more[1], more[2], more[3],
-		more[4], more[5], more[6], {{"UPDATE added SET a = 100", "no SQL"}},
-	};
+		more[0], more[1], more[2], {{"UPDATE added SET a = 100", "no SQL"}}};
 	int64_t v;
 
-	assert_int_equal(n_schema_migrations, 5);
+	assert_int_equal(n_schema_migrations, 1);
 	assert_int_equal(fixture_open(f, true), ERR_OK);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(schema_migrate(f->s, more, ARRAY_LEN(more), false), ERR_OK);
 		assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 		assert_int_equal(v, 6);
 		assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-		assert_int_equal(v, 7);
+		assert_int_equal(v, 3);
 	}
 	/* one that fails leaves nothing behind */
 	assert_int_equal(schema_migrate(f->s, broken, ARRAY_LEN(broken), false), ERR_STORAGE);
 	assert_int_equal(store_pragma_i64(f->s, "SELECT a FROM added", &v), ERR_OK);
 	assert_int_equal(v, 6);
 	assert_int_equal(store_pragma_i64(f->s, "PRAGMA user_version", &v), ERR_OK);
-	assert_int_equal(v, 7);
-}
-
-static void an_older_database_is_brought_along(void **state)
-{
-	struct fixture *f = *state;
-	struct store old = {.db = NULL};
-	struct behind b;
-	int64_t v;
-
-	behind_open(&b, f->path);
-	old.db = b.db;
-	assert_int_equal(schema_migrate(&old, schema_migrations, 1, true), ERR_OK);
-	assert_int_equal(
-		store_exec(&old,
-			   "INSERT INTO peer VALUES (1, 'spiffe://sk.example/a', 0, NULL, NULL, 0, "
-			   "0, 0, zeroblob(32), NULL, 2, zeroblob(32), 0, 0, zeroblob(32), 0, 0, "
-			   "0, 0, 0, '');"
-			   "INSERT INTO received_checkpoint VALUES (1, 1, 2, x'00');"
-			   "INSERT INTO blob VALUES (zeroblob(16), 1, x'00', zeroblob(1000));"
-			   "INSERT INTO received VALUES (1, 1, 0, zeroblob(32), zeroblob(16), 0, "
-			   "0, 1, 0, zeroblob(100), zeroblob(64));"
-			   "INSERT INTO received VALUES (1, 2, 1, zeroblob(32), NULL, 1, 1, 1, 0, "
-			   "zeroblob(10), zeroblob(0));"),
-		ERR_OK);
-	for (size_t i = 0; i < N_STATEMENTS; i++)
-		(void)sqlite3_finalize(old.slots[i].stmt);
-	behind_close(&b);
-	assert_int_equal(fixture_open(f, false), ERR_OK);
-	assert_int_equal(store_pragma_i64(f->s, "SELECT held_bytes FROM peer", &v), ERR_OK);
-	assert_int_equal(v, 1174);
-	assert_int_equal(store_pragma_i64(f->s, "SELECT use_day FROM peer", &v), ERR_OK);
-	assert_int_equal(v, 0);
-}
-
-/* All that was counted by position is counted by epoch and position. */
-static void a_database_before_epochs_is_brought_along(void **state)
-{
-	struct fixture *f = *state;
-	struct store old = {.db = NULL};
-	struct behind b;
-	static const struct {
-		const char *sql;
-		int64_t value;
-	} expected[] = {
-		{"SELECT count(*) FROM entry WHERE epoch = 1767225600", 2},
-		{"SELECT idx FROM entry WHERE epoch = 1767225600 AND peer = 1 AND k = 1", 1},
-		{"SELECT count(*) FROM entry WHERE leaf = x'22' || zeroblob(31)", 0},
-		{"SELECT count(*) FROM tile WHERE epoch = 1767225600 AND level = 0 AND n = 0", 1},
-		{"SELECT size FROM own_checkpoint WHERE epoch = 1767225600", 2},
-		{"SELECT epoch FROM peer WHERE id = 1", 1700000000},
-		{"SELECT epoch FROM peer WHERE id = 2", 0},
-		{"SELECT length(new_origin) + accepted_epoch FROM peer WHERE id = 1", 0},
-		{"SELECT epoch FROM received WHERE peer = 1 AND k = 1", 1700000000},
-		{"SELECT epoch FROM refusal WHERE peer = 1 AND k = 1", 1767225600},
-		{"SELECT seal_epoch FROM revision", 1767225600},
-		{"SELECT count(*) FROM pragma_foreign_key_check", 0},
-	};
-	int64_t v;
-
-	behind_open(&b, f->path);
-	old.db = b.db;
-	assert_int_equal(schema_migrate(&old, schema_migrations, 2, true), ERR_OK);
-	assert_int_equal(
-		store_exec(
-			&old,
-			"PRAGMA foreign_keys = ON;"
-			"INSERT INTO meta VALUES ('origin', CAST('9.cz.example/1/1767225600' AS "
-			"BLOB));"
-			"INSERT INTO peer VALUES (1, 'spiffe://sk.example/a', 1, "
-			"'sk.example/a/1700000000', zeroblob(32), 0, 0, 0, zeroblob(32), NULL, 1, "
-			"zeroblob(32), 0, 1, zeroblob(32), 0, 0, 0, 0, 0, '', 0, 0, 0, 0);"
-			"INSERT INTO peer VALUES (2, 'spiffe://at.example/a', 0, NULL, NULL, 0, 0, "
-			"0, "
-			"zeroblob(32), NULL, 0, zeroblob(32), 0, 0, zeroblob(32), 0, 0, 0, 0, 0, "
-			"'', "
-			"0, 0, 0, 0);"
-			"INSERT INTO entry VALUES (0, zeroblob(32), NULL, 0, NULL, NULL, x'00');"
-			"INSERT INTO entry VALUES (1, randomblob(32), 1, 1, zeroblob(16), NULL, "
-			"x'01');"
-			"INSERT INTO tile VALUES (0, 0, zeroblob(32), zeroblob(8192));"
-			"INSERT INTO own_checkpoint VALUES (1, 2, x'00');"
-			"INSERT INTO received_checkpoint VALUES (1, 1, 2, x'00');"
-			"INSERT INTO received VALUES (1, 1, 0, zeroblob(32), NULL, 0, 0, 1, 0, "
-			"x'00', "
-			"zeroblob(0));"
-			"INSERT INTO refusal VALUES (1, 1, 1, 5);"
-			"INSERT INTO record VALUES (1, zeroblob(16), 1);"
-			"INSERT INTO revision VALUES (1, 1, 1, zeroblob(32), 0, zeroblob(16), "
-			"zeroblob(16), zeroblob(16), 0);"),
-		ERR_OK);
-	for (size_t i = 0; i < N_STATEMENTS; i++)
-		(void)sqlite3_finalize(old.slots[i].stmt);
-	behind_close(&b);
-	assert_int_equal(fixture_open(f, false), ERR_OK);
-	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
-		assert_int_equal(store_pragma_i64(f->s, expected[i].sql, &v), ERR_OK);
-		if (v != expected[i].value)
-			fail_msg("%s: %lld", expected[i].sql, (long long)v);
-	}
-	assert_int_equal(store_begin(f->s), ERR_OK);
-	assert_int_equal(store_exec(f->s, "DELETE FROM entry"), ERR_STORAGE);
+	assert_int_equal(v, 3);
 }
 
 static void a_file_whose_making_failed_is_gone(void **state)
@@ -559,8 +452,6 @@ int main(void)
 		TEST(a_transaction_that_sqlite_ended_is_final),
 		TEST(a_newer_version_is_refused),
 		TEST(each_migration_is_made_once),
-		TEST(an_older_database_is_brought_along),
-		TEST(a_database_before_epochs_is_brought_along),
 		TEST(a_file_whose_making_failed_is_gone),
 	};
 
