@@ -81,6 +81,64 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
 	return e ? err_trace(e) : ERR_OK;
 }
 
+#define OPENING_AAD_BYTES (2 * DIGEST_BYTES + 1)
+
+/* What identifies its row, and the kind, as blob_aad(). */
+static void opening_aad(const struct opening_row *row, uint8_t ret[OPENING_AAD_BYTES])
+{
+	memcpy(ret, row->manifest.b, DIGEST_BYTES);
+	memcpy(ret + DIGEST_BYTES, row->commitment.b, DIGEST_BYTES);
+	ret[2 * DIGEST_BYTES] = (uint8_t)BLOB_OPENING;
+}
+
+enum err opening_store(struct node *n, const struct opening_row *row, struct view salt,
+		       struct view slice)
+{
+	uint8_t fresh[BOX_KEY_BYTES], aad[OPENING_AAD_BYTES];
+	struct opening_row whole = *row;
+	struct buf plain = {0}, cipher = {0};
+	struct box_key key;
+	enum err e = n->port.random(n->port.ctx, fresh, sizeof(fresh));
+
+	opening_aad(row, aad);
+	if (!e)
+		e = buf_put_view(&plain, salt);
+	if (!e)
+		e = buf_put_view(&plain, slice);
+	if (!e)
+		e = box_seal(n->keeper, fresh, view_of(aad, sizeof(aad)), buf_view(&plain), &key,
+			     &cipher);
+	if (!e)
+		e = node_write(n);
+	if (!e) {
+		whole.wrapped_key = view_of(key.wrapped, sizeof(key.wrapped));
+		whole.cipher = buf_view(&cipher);
+		e = opening_put(n->store, &whole);
+	}
+	if (plain.n)
+		wipe(buf_data(&plain), plain.n);
+	wipe(fresh, sizeof(fresh));
+	buf_fini(&plain);
+	buf_fini(&cipher);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err opening_load(struct node *n, const struct opening_row *row, struct buf *out)
+{
+	uint8_t aad[OPENING_AAD_BYTES];
+	struct box_key key;
+	enum err e;
+
+	if (row->wrapped_key.n == 0)
+		return err_new(ERR_NOT_FOUND, "this field is erased");
+	if (row->wrapped_key.n != sizeof(key.wrapped))
+		return err_new(ERR_DECRYPT, "wrapped key of %zu bytes", row->wrapped_key.n);
+	memcpy(key.wrapped, row->wrapped_key.p, sizeof(key.wrapped));
+	opening_aad(row, aad);
+	e = box_open(n->keeper, &key, view_of(aad, sizeof(aad)), row->cipher, out);
+	return e ? err_trace(e) : ERR_OK;
+}
+
 enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
 		   struct buf *out)
 {

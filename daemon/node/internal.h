@@ -401,6 +401,13 @@ enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k,
 enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
 
+/** Encrypt and store one received opening: all of @p row but key and cipher is filled in. */
+enum err opening_store(struct node *n, const struct opening_row *row, struct view salt,
+		       struct view slice) WARN_UNUSED;
+
+/** Append salt and slice. @retval ERR_NOT_FOUND  it is erased */
+enum err opening_load(struct node *n, const struct opening_row *row, struct buf *out) WARN_UNUSED;
+
 /** Decrypt a blob; appended to @p out. @retval ERR_NOT_FOUND  erased. @retval ERR_DECRYPT */
 enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
 		   struct buf *out) WARN_UNUSED;

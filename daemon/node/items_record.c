@@ -156,9 +156,7 @@ static enum err store_openings(struct taking *t, const struct digest *manifest,
 
 		if (o->is_known[i])
 			continue;
-		e = blob_store(t->n, BLOB_OPENING, opened->salt, opened->slice, row.blob);
-		if (!e)
-			e = opening_put(t->n->store, &row);
+		e = opening_store(t->n, &row, opened->salt, opened->slice);
 		if (e)
 			return err_trace(e);
 	}

@@ -40,7 +40,7 @@ static enum err load_named(void *ctx, const struct opening_row *row)
 
 	if (!is_named(l->d, &row->commitment))
 		return ERR_OK;
-	e = blob_load(l->n, BLOB_OPENING, row->blob, l->bytes);
+	e = opening_load(l->n, row, l->bytes);
 	if (e)
 		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e); /* erased */
 	l->end[(*l->ret_n)++] = l->bytes->n;
@@ -172,9 +172,7 @@ static enum err keep_one(struct node *n, struct opening_row *row, enum record_ty
 		return e == ERR_NOMEM ? err_trace(e) : ERR_OK; /* of a newer schema than ours */
 	row->path = unit->path;
 	row->is_singular = !unit->is_repeated;
-	e = blob_store(n, BLOB_OPENING, message_bytes(1, o->salt), slice, row->blob);
-	if (!e)
-		e = opening_put(n->store, row);
+	e = opening_store(n, row, message_bytes(1, o->salt), slice);
 	if (!e)
 		e = buf_put_view(known, view_digest(&row->commitment));
 	return e ? err_trace(e) : ERR_OK;

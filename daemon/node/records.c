@@ -333,7 +333,7 @@ static enum err load_opening(void *ctx, const struct opening_row *row)
 		return ERR_OK;
 	if (j->n_slice + j->n_more >= SLICES_MAX)
 		return err_new(ERR_LIMIT, "more openings than a record has");
-	e = blob_load(j->n, BLOB_OPENING, row->blob, &j->bytes);
+	e = opening_load(j->n, row, &j->bytes);
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK; /* this field was erased */
 	if (e)

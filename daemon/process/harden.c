@@ -1,6 +1,7 @@
 #include "process/harden.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -34,6 +35,10 @@ enum err harden(const char *name, int last_fd, bool is_child)
 		return err_new(ERR_IO, "PR_SET_NAME: errno %d", errno);
 	if (close_range((unsigned)last_fd + 1, ~0U, 0) != 0)
 		return err_new(ERR_IO, "close_range: errno %d", errno);
+	/* A batch or a turn takes and gives back buffers of up to a MiB: from the heap, rather than
+	 * by mapping and clearing fresh pages each time. */
+	if (is_child)
+		(void)(mallopt(M_MMAP_THRESHOLD, 4 << 20) && mallopt(M_TRIM_THRESHOLD, 4 << 20));
 	(void)umask(077);
 	e = ignore_signal(SIGPIPE);
 	if (!e && is_child)

@@ -80,7 +80,7 @@ enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
 enum blob_kind {
 	BLOB_BODY = 1,	  /**< u8 salt[32], then the body */
 	BLOB_LOCAL = 2,	  /**< u8 salt[32], then the local part */
-	BLOB_OPENING = 3, /**< u8 salt[32], then the slice: one received opening */
+	BLOB_OPENING = 3, /**< in the opening table: u8 salt[32], then the slice */
 	BLOB_RECORD = 4,  /**< an own record's canonical encoding */
 	BLOB_SALTS = 5,	  /**< the salts of its slices, in slice order */
 	BLOB_LABEL = 6,	  /**< its local reference */

@@ -212,7 +212,7 @@ enum err manifest_get(struct store *s, const struct digest *digest, struct manif
 	return ERR_OK;
 }
 
-#define OPENING_COLUMNS "manifest, commitment, path, is_singular, peer, k, blob"
+#define OPENING_COLUMNS "manifest, commitment, path, is_singular, peer, k, wrapped_key, cipher"
 
 enum err opening_put(struct store *s, const struct opening_row *row)
 {
@@ -220,7 +220,8 @@ enum err opening_put(struct store *s, const struct opening_row *row)
 	enum err e;
 
 	e = query_begin(s, ST_OPENING_PUT,
-			"INSERT INTO opening (" OPENING_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?)",
+			"INSERT INTO opening (" OPENING_COLUMNS ") VALUES"
+			" (?, ?, ?, ?, ?, ?, ?, ?)",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -230,7 +231,8 @@ enum err opening_put(struct store *s, const struct opening_row *row)
 	query_bind_i64(&q, row->is_singular);
 	query_bind_i64(&q, row->peer);
 	query_bind_u64(&q, row->k);
-	query_bind_bytes(&q, row->blob, sizeof(row->blob));
+	query_bind_view(&q, row->wrapped_key);
+	query_bind_view(&q, row->cipher);
 	return query_run(&q, NULL);
 }
 
@@ -244,7 +246,8 @@ static enum err opening_read(struct query *q, struct opening_row *ret)
 	row.is_singular = query_bool(q);
 	row.peer = query_i64(q);
 	row.k = query_u64(q);
-	query_bytes(q, row.blob, sizeof(row.blob));
+	row.wrapped_key = query_view(q);
+	row.cipher = query_view(q);
 	if (q->e)
 		return err_trace(q->e);
 	*ret = row;

@@ -50,18 +50,19 @@ enum err manifest_put(struct store *s, const struct manifest_row *row) WARN_UNUS
 enum err manifest_get(struct store *s, const struct digest *digest,
 		      struct manifest_row *ret) WARN_UNUSED;
 
-/** One received opening: a blob, under its manifest. */
+/** One received opening, under its manifest. */
 struct opening_row {
 	struct digest manifest;
 	struct digest commitment;
 	const char *path; /**< of the unit; borrowed */
 	bool is_singular;
 	int64_t peer;
-	uint64_t k; /**< of the item that brought it */
-	uint8_t blob[STORE_ID_BYTES];
+	uint64_t k;		 /**< of the item that brought it */
+	struct view wrapped_key; /**< borrowed; empty when it is erased */
+	struct view cipher;	 /**< of u8 salt[32], then the slice; borrowed */
 };
 
-/** ERR_EXISTS: this commitment is open already, or another slice of this singular path. */
+/** ERR_EXISTS: this commitment is open already. */
 enum err opening_put(struct store *s, const struct opening_row *row) WARN_UNUSED;
 /** Those of a manifest, ascending in commitment. */
 enum err opening_walk(struct store *s, const struct digest *manifest,

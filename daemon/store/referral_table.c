@@ -176,7 +176,7 @@ enum err referral_walk_peer(struct store *s, int64_t peer,
 	enum err e;
 
 	e = query_begin(s, ST_REFERRAL_WALK_PEER,
-			"SELECT " REFERRAL_COLUMNS " FROM referral INDEXED BY referral_by_peer"
+			"SELECT " REFERRAL_COLUMNS " FROM referral"
 			" WHERE peer = ? ORDER BY num",
 			&q);
 	if (e)

@@ -238,6 +238,7 @@ static const char records_1[] =
 	"  seal BLOB NOT NULL"
 	") STRICT;"
 
+	/* Beside each other, since they are read together. Erased: without key and cipher. */
 	"CREATE TABLE opening ("
 	"  manifest BLOB NOT NULL CHECK (length(manifest) = 32),"
 	"  commitment BLOB NOT NULL CHECK (length(commitment) = 32),"
@@ -245,10 +246,10 @@ static const char records_1[] =
 	"  is_singular INTEGER NOT NULL,"
 	"  peer INTEGER NOT NULL REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
 	"  k INTEGER NOT NULL,"
-	"  blob BLOB NOT NULL CHECK (length(blob) = 16),"
+	"  wrapped_key BLOB,"
+	"  cipher BLOB CHECK ((cipher IS NULL) = (wrapped_key IS NULL)),"
 	"  PRIMARY KEY (manifest, commitment)"
-	") STRICT, WITHOUT ROWID;"
-	"CREATE UNIQUE INDEX opening_by_path ON opening (manifest, path) WHERE is_singular = 1;";
+	") STRICT, WITHOUT ROWID;";
 
 /* Referrals. num is the order of arrival at this node. */
 static const char referrals_1[] =
@@ -275,7 +276,6 @@ static const char referrals_1[] =
 	"  expires_us INTEGER NOT NULL,"
 	"  release_due INTEGER NOT NULL DEFAULT 0"
 	") STRICT;"
-	"CREATE INDEX referral_by_peer ON referral (peer);"
 	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
 	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;"
 
