@@ -542,9 +542,17 @@ static void drop_my_checkpoint(struct pb_hello *m)
 	m->has_my_checkpoint = 0;
 }
 
+/* Another character of base64 within the signature: the note stays well-formed. */
+static void damage_signature(ProtobufCBinaryData *note)
+{
+	uint8_t *c = &note->data[note->len - 9];
+
+	*c = *c == 'A' ? 'B' : 'A';
+}
+
 static void damaged_my_checkpoint(struct pb_hello *m)
 {
-	m->my_checkpoint.data[m->my_checkpoint.len - 9] ^= 1;
+	damage_signature(&m->my_checkpoint);
 }
 
 static void drop_your_checkpoint(struct pb_hello *m)
@@ -554,7 +562,7 @@ static void drop_your_checkpoint(struct pb_hello *m)
 
 static void damaged_your_checkpoint(struct pb_hello *m)
 {
-	m->your_checkpoint.data[m->your_checkpoint.len - 9] ^= 1;
+	damage_signature(&m->your_checkpoint);
 }
 
 static void empty_your_checkpoint(struct pb_hello *m)
