@@ -178,9 +178,8 @@ enum err own_body_load(struct node *n, const struct referral_row *r, struct buf 
 }
 
 static enum err store_body(struct node *n, const struct append *a, struct entry *entry,
-			   struct entry_row *row)
+			   struct entry_row *row, uint8_t salt[SALT_BYTES])
 {
-	uint8_t salt[SALT_BYTES];
 	enum err e;
 
 	if (a->manifest) {
@@ -193,13 +192,13 @@ static enum err store_body(struct node *n, const struct append *a, struct entry 
 	if (a->body.n > BODY_BYTES_MAX)
 		return err_new(ERR_LIMIT, "body of %zu bytes, at most %d", a->body.n,
 			       BODY_BYTES_MAX);
-	e = n->port.random(n->port.ctx, salt, sizeof(salt));
+	e = n->port.random(n->port.ctx, salt, SALT_BYTES);
 	if (e)
 		return err_trace(e);
 	entry->has_body = true;
 	entry->body_digest = body_digest(salt, a->body);
 	row->has_body = true;
-	return blob_store(n, BLOB_BODY, view_of(salt, sizeof(salt)), a->body, row->body_blob);
+	return blob_store(n, BLOB_BODY, view_of(salt, SALT_BYTES), a->body, row->body_blob);
 }
 
 static void fill_local_part(const struct append *a, struct pb_local_part *m)
@@ -315,10 +314,29 @@ enum err ledger_may_say(const struct node *n, struct peer *p, Amparo__V1__EntryK
 	return may_append(n, &a);
 }
 
+static enum err keep_written(const struct append *a, const struct entry_row *row,
+			     const uint8_t salt[SALT_BYTES])
+{
+	const struct written w = {
+		.index = row->index,
+		.k = row->k,
+		.kind = (int)a->kind,
+		.entry = row->entry,
+		.has_body = row->has_body,
+		.body = a->body,
+		.salt = salt,
+		.opened = a->opened,
+		.n_opened = a->n_opened,
+	};
+
+	return outbox_written(a->peer, &w);
+}
+
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)
 {
 	struct entry entry = {0};
 	struct entry_row row = {.epoch = n->epoch, .index = n->tree.size};
+	uint8_t salt[SALT_BYTES];
 	struct buf encoded = {0};
 	enum err e;
 
@@ -329,7 +347,7 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 	if (!e)
 		e = fill_entry(n, a, &entry);
 	if (!e)
-		e = store_body(n, a, &entry, &row);
+		e = store_body(n, a, &entry, &row, salt);
 	if (!e)
 		e = store_local(n, a, &entry, &row);
 	if (!e)
@@ -346,8 +364,10 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 	if (e)
 		goto done;
 	n->last_time_us = entry.time_us;
-	if (a->peer)
+	if (a->peer) {
 		advance_chain(a->peer, a, &row.leaf);
+		e = keep_written(a, &row, salt);
+	}
 	*ret = (struct appended){
 		.index = row.index, .k = entry.k, .leaf = row.leaf, .time_us = entry.time_us};
 done:

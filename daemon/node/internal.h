@@ -41,7 +41,8 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
+#define FRESH_BYTES_MAX (2 << 20) /* of items kept in memory for a peer, to be sent */
+#define WINDOW_ITEMS 256	  /* unreceipted items; PROTOCOL.md 6.3 */
 #define WINDOW_BYTES (8u * 1024 * 1024)
 #define PUMP_BYTES_MAX (1024u * 1024u) /* made for one session in one turn, and one batch more */
 #define UNSENT_MAX (2u * 1024u * 1024u)
@@ -100,6 +101,8 @@ struct peer {
 	bool is_over;	 /* one of its limits, and that was said */
 	bool waits_for_room; /* it was told to come back: our disk was full */
 	uint64_t n_unproven; /* checkpoints of it that others told of; see split.h */
+	struct packed_item *fresh[WINDOW_ITEMS]; /* by k: written to it lately; see outbox.c */
+	size_t n_fresh_bytes;
 };
 
 /** A checkpoint of a peer that it was asked to prove. */
@@ -354,6 +357,8 @@ struct append {
 	Amparo__V1__EntryKind kind;
 	struct peer *peer; /* addressed kinds */
 	struct view body;
+	const struct opened_slice *opened; /* of the body's disclosure; borrowed for the call */
+	size_t n_opened;
 	const struct digest *manifest; /* SEAL: stands in body_digest */
 	const struct digest *agreement;
 	int purpose;
@@ -530,6 +535,24 @@ enum err outbox_pump(struct node *n, struct session *s) WARN_UNUSED;
  */
 enum err body_disclosure(int kind, struct view body, void **ret_message,
 			 const struct pb_disclosure **ret) WARN_UNUSED;
+
+/** One entry to a peer with what goes beside it, as it was written. */
+struct written {
+	uint64_t index, k;
+	int kind;
+	struct view entry;
+	bool has_body;
+	struct view body;
+	const uint8_t *salt; /**< SALT_BYTES, with a body */
+	const struct opened_slice *opened;
+	size_t n_opened;
+};
+
+/** Keep it in memory, if the peer is there and it is not too much, so that it is not read back. */
+enum err outbox_written(struct peer *p, const struct written *w) WARN_UNUSED;
+
+/** Wipe and forget what is kept for a peer. */
+void outbox_forget(struct peer *p);
 
 /** The peer has receipted up to @p k: the window moves. */
 void outbox_receipted(struct session *s, uint64_t k);

@@ -16,6 +16,9 @@ struct parcel {
 
 struct packed_item {
 	struct pb_item item;
+	uint64_t k;
+	int kind;
+	size_t n_bytes; /* on the wire */
 	struct buf entry;
 	struct buf body;
 	uint8_t salt[SALT_BYTES];
@@ -70,18 +73,16 @@ enum err body_disclosure(int kind, struct view body, void **ret_message,
 	return ERR_OK;
 }
 
-static enum err pack_openings(struct node *n, const struct pb_disclosure *d, struct packed_item *i)
+static enum err put_openings(struct packed_item *i, const struct opened_slice *opened,
+			     size_t n_opened)
 {
-	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
-	CLEANUP(freep) struct opened_slice *opened = calloc(n_named + 1, sizeof(*opened));
-	size_t n_opened, at = 0;
-	enum err e;
+	size_t at = 0;
+	enum err e = ERR_OK;
 
-	i->opening = calloc(n_named + 1, sizeof(*i->opening));
-	i->opening_list = calloc(n_named + 1, sizeof(struct pb_opening *));
-	if (!opened || !i->opening || !i->opening_list)
+	i->opening = calloc(n_opened + 1, sizeof(*i->opening));
+	i->opening_list = calloc(n_opened + 1, sizeof(struct pb_opening *));
+	if (!i->opening || !i->opening_list)
 		return err_new(ERR_NOMEM, "openings");
-	e = own_record_reopen(n, d, opened, &n_opened);
 	for (size_t j = 0; !e && j < n_opened; j++) {
 		e = buf_put_view(&i->openings, opened[j].salt);
 		if (!e)
@@ -105,6 +106,36 @@ static enum err pack_openings(struct node *n, const struct pb_disclosure *d, str
 	return ERR_OK;
 }
 
+static enum err pack_openings(struct node *n, const struct pb_disclosure *d, struct packed_item *i)
+{
+	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
+	CLEANUP(freep) struct opened_slice *opened = calloc(n_named + 1, sizeof(*opened));
+	size_t n_opened;
+	enum err e;
+
+	if (!opened)
+		return err_new(ERR_NOMEM, "openings");
+	e = own_record_reopen(n, d, opened, &n_opened);
+	return e ? err_trace(e) : put_openings(i, opened, n_opened);
+}
+
+static void name_body(struct packed_item *i)
+{
+	i->item.has_body = i->item.has_body_salt = 1;
+	i->item.body = message_borrow(buf_view(&i->body));
+	i->item.body_salt = message_borrow(view_of(i->salt, sizeof(i->salt)));
+}
+
+static void name_entry(struct packed_item *i, uint64_t index, uint64_t k, int kind)
+{
+	i->item.has_index = i->item.has_entry = 1;
+	i->item.index = index;
+	i->item.entry = message_borrow(buf_view(&i->entry));
+	i->k = k;
+	i->kind = kind;
+	i->n_bytes = message_size(&i->item);
+}
+
 static enum err pack_body(struct node *n, const struct entry_row *row, int kind,
 			  struct packed_item *i)
 {
@@ -121,14 +152,11 @@ static enum err pack_body(struct node *n, const struct entry_row *row, int kind,
 		e = pack_openings(n, d, i);
 	if (e)
 		return err_trace(e);
-	i->item.has_body = i->item.has_body_salt = 1;
-	i->item.body = message_borrow(buf_view(&i->body));
-	i->item.body_salt = message_borrow(view_of(i->salt, sizeof(i->salt)));
+	name_body(i);
 	return ERR_OK;
 }
 
-static enum err pack_item(struct node *n, const struct entry_row *row, struct packed_item **ret,
-			  int *ret_kind)
+static enum err pack_item(struct node *n, const struct entry_row *row, struct packed_item **ret)
 {
 	CLEANUP(packed_item_freep) struct packed_item *i = calloc(1, sizeof(*i));
 	struct entry entry;
@@ -144,13 +172,74 @@ static enum err pack_item(struct node *n, const struct entry_row *row, struct pa
 		e = pack_body(n, row, (int)entry.kind, i);
 	if (e)
 		return err_trace(e);
-	i->item.has_index = i->item.has_entry = 1;
-	i->item.index = row->index;
-	i->item.entry = message_borrow(buf_view(&i->entry));
-	*ret_kind = (int)entry.kind;
+	name_entry(i, row->index, row->k, (int)entry.kind);
 	*ret = TAKE(i);
 	return ERR_OK;
 }
+
+/* --- what was just written, and need not be read back --- */
+
+void outbox_forget(struct peer *p)
+{
+	for (size_t i = 0; i < WINDOW_ITEMS; i++) {
+		packed_item_free(p->fresh[i]);
+		p->fresh[i] = NULL;
+	}
+	p->n_fresh_bytes = 0;
+}
+
+/* The one at this position, if it is kept; it stays until it is taken. */
+static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
+{
+	struct packed_item *i = p->fresh[k % WINDOW_ITEMS];
+
+	return i && i->k == k ? i : NULL;
+}
+
+static void take_fresh(struct peer *p, const struct packed_item *i)
+{
+	p->fresh[i->k % WINDOW_ITEMS] = NULL;
+	p->n_fresh_bytes -= i->n_bytes;
+}
+
+enum err outbox_written(struct peer *p, const struct written *w)
+{
+	CLEANUP(packed_item_freep) struct packed_item *i = NULL;
+	struct packed_item **at = &p->fresh[w->k % WINDOW_ITEMS];
+	enum err e = ERR_OK;
+
+	if (!p->live || p->n_fresh_bytes + w->body.n > FRESH_BYTES_MAX)
+		return ERR_OK;
+	if (*at && (*at)->k > p->live->sent_k)
+		return ERR_OK; /* goes before this one */
+	if (*at) {
+		struct packed_item *sent = *at;
+
+		take_fresh(p, sent);
+		packed_item_free(sent);
+	}
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return err_new(ERR_NOMEM, "item");
+	i->item = (struct pb_item)PB_ITEM_INIT;
+	e = buf_put_view(&i->entry, w->entry);
+	if (!e && w->has_body) {
+		memcpy(i->salt, w->salt, sizeof(i->salt));
+		e = buf_put_view(&i->body, w->body);
+	}
+	if (!e && w->n_opened)
+		e = put_openings(i, w->opened, w->n_opened);
+	if (e)
+		return err_trace(e);
+	if (w->has_body)
+		name_body(i);
+	name_entry(i, w->index, w->k, w->kind);
+	p->n_fresh_bytes += i->n_bytes;
+	*at = TAKE(i);
+	return ERR_OK;
+}
+
+/* --- batches --- */
 
 /* Receipts and recalls ignore the window, and so does what stands before one in the chain: else two
  * full windows would wait for each other's receipts. What bounds those is that the peer reads: see
@@ -203,30 +292,67 @@ void outbox_rewind(struct session *s, uint64_t size, uint64_t k)
 		s->wanted[i].is_sent = false;
 }
 
+/* Is there room for the next one, whatever its size? */
+static bool has_room(const struct parcel *p, uint64_t k)
+{
+	return p->n_item < BATCH_ITEMS_MAX && window_is_open(p->s, k);
+}
+
+static bool fits(const struct parcel *p, const struct packed_item *i)
+{
+	return p->n_item == 0 || p->n_bytes + i->n_bytes <= BATCH_BYTES_MAX;
+}
+
+/* The parcel owns it now. */
+static void put_in_parcel(struct parcel *p, struct packed_item *i)
+{
+	p->list[p->n_item++] = &i->item;
+	p->n_bytes += i->n_bytes;
+	p->last_k = i->k;
+	if (i->kind != PB(ENTRY_KIND, RECEIPT))
+		count_in_flight(p->s, i->k, i->n_bytes);
+}
+
 static enum err add_to_parcel(void *ctx, const struct entry_row *row)
 {
 	struct parcel *p = ctx;
 	struct packed_item *i;
-	size_t n_bytes;
-	int kind;
 	enum err e;
 
-	if (p->n_item == BATCH_ITEMS_MAX || !window_is_open(p->s, row->k))
+	if (!has_room(p, row->k))
 		return ERR_FULL;
-	e = pack_item(p->n, row, &i, &kind);
+	e = pack_item(p->n, row, &i);
 	if (e)
 		return err_trace(e);
-	n_bytes = message_size(&i->item);
-	if (p->n_item && p->n_bytes + n_bytes > BATCH_BYTES_MAX) {
+	if (!fits(p, i)) {
 		packed_item_free(i);
 		return ERR_FULL;
 	}
-	p->list[p->n_item++] = &i->item;
-	p->n_bytes += n_bytes;
-	p->last_k = row->k;
-	if (kind != PB(ENTRY_KIND, RECEIPT))
-		count_in_flight(p->s, row->k, n_bytes);
+	put_in_parcel(p, i);
 	return ERR_OK;
+}
+
+/* As many as fit, from memory as long as they are there, then from the database. */
+static enum err fill_parcel(struct node *n, struct session *s, struct parcel *p)
+{
+	struct peer *peer = s->peer;
+	enum err e;
+
+	p->last_k = s->sent_k;
+	while (p->last_k < peer->row.sent_k) {
+		struct packed_item *i = find_fresh(peer, p->last_k + 1);
+
+		if (!i)
+			break;
+		if (!has_room(p, i->k) || !fits(p, i))
+			return ERR_OK;
+		take_fresh(peer, i);
+		put_in_parcel(p, i);
+	}
+	if (p->last_k == peer->row.sent_k)
+		return ERR_OK;
+	e = entry_walk_peer(n->store, n->epoch, peer->row.id, p->last_k, add_to_parcel, p);
+	return e == ERR_FULL ? ERR_OK : e;
 }
 
 /* Sizes that the peer wants proven and that our ledger has reached; others wait for a later batch.
@@ -303,9 +429,8 @@ static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
 			s->pump_at_ms = n->port.mono_ms(n->port.ctx) + (room ? 0 : PUMP_AGAIN_MS);
 			return ERR_OK;
 		}
-		e = entry_walk_peer(n->store, n->epoch, s->peer->row.id, s->sent_k, add_to_parcel,
-				    p);
-		if (e && e != ERR_FULL)
+		e = fill_parcel(n, s, p);
+		if (e)
 			return err_trace(e);
 		if (p->n_item == 0)
 			return ERR_OK;

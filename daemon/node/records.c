@@ -237,6 +237,8 @@ static enum err append_supplement(struct node *n, struct peer *p, const struct r
 	if (!e)
 		e = message_encode(&m, &body);
 	entry.body = buf_view(&body);
+	entry.opened = opened;
+	entry.n_opened = n_opened;
 	if (!e)
 		e = ledger_append(n, &entry, &done);
 	buf_fini(&named);

@@ -202,6 +202,8 @@ static enum err append_referral(struct sending *s, struct referral_row *ret)
 	if (!e)
 		e = make_body(s, opened, n_opened, &body);
 	entry.body = buf_view(&body);
+	entry.opened = opened;
+	entry.n_opened = n_opened;
 	if (!e)
 		e = ledger_append(s->n, &entry, &done);
 	if (!e)

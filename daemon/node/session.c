@@ -39,8 +39,10 @@ enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code
 	if (s->closing)
 		return ERR_OK;
 	s->closing = true;
-	if (s->peer->live == s)
+	if (s->peer->live == s) {
 		s->peer->live = NULL;
+		outbox_forget(s->peer);
+	}
 	if (retry_after_s) /* what holds for the peer holds for us: else we would dial at once */
 		peer_pause(n, s->peer, retry_after_s, RETRY_AFTER_MAX_S);
 	e = reconcile_lost(n, s->number);
@@ -143,6 +145,7 @@ void session_closed(struct node *n, uint64_t number)
 			continue;
 		if (s->peer->live == s) {
 			s->peer->live = NULL;
+			outbox_forget(s->peer);
 			if (!s->closing)
 				peer_failed(n, s->peer);
 		}
