@@ -41,6 +41,7 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
+#define DISCLOSED_KEPT 4096	  /* a power of two */
 #define FRESH_BYTES_MAX (2 << 20) /* of items kept in memory for a peer, to be sent */
 #define WINDOW_ITEMS 256	  /* unreceipted items; PROTOCOL.md 6.3 */
 #define WINDOW_BYTES (8u * 1024 * 1024)
@@ -322,6 +323,7 @@ struct node {
 	struct output *output, **output_end;
 	struct cached_agreement *agreements;
 	struct own_cache own;
+	struct digest disclosed[DISCLOSED_KEPT]; /* to us lately, and stored; see items_record.c */
 	struct job job[NODE_JOBS_MAX];
 	struct reconcile reconcile[NODE_JOBS_MAX];
 	uint64_t next_ask_id;

@@ -62,23 +62,6 @@ static enum err key_by_chain(struct taking *t, const struct pb_seal *seal,
 	return ERR_OK;
 }
 
-/* The same bytes were verified when they came first, under a pinned key. */
-static enum err is_seal_known(struct taking *t, const struct pb_seal *seal,
-			      const struct manifest *m, bool *ret)
-{
-	struct manifest_row row;
-	struct buf bytes = {0};
-	enum err e = manifest_get(t->n->store, &m->digest, &row);
-
-	*ret = false;
-	if (e)
-		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e);
-	e = message_encode(seal, &bytes);
-	*ret = !e && row.seal.n && view_eq(row.seal, buf_view(&bytes));
-	buf_fini(&bytes);
-	return e ? err_trace(e) : ERR_OK;
-}
-
 /* The originator's key: the one pinned, whoever brings the record; a chain counts only for agencies
  * that this node never met, so a CA that certifies a false seal key gains nothing. */
 static enum err check_seal(struct taking *t, const struct pb_seal *seal, const struct manifest *m)
@@ -86,13 +69,9 @@ static enum err check_seal(struct taking *t, const struct pb_seal *seal, const s
 	CLEANUP(verify_key_freep) struct verify_key *key = NULL;
 	const struct agency_id *originator = &m->terms.originator;
 	const struct peer *known = peer_by_id(t->n, originator);
-	bool was_checked = false;
 	enum err e;
 
 	if (known && known->row.pinned) {
-		e = is_seal_known(t, seal, m, &was_checked);
-		if (e || was_checked)
-			return e ? err_trace(e) : ERR_OK;
 		e = seal_check(seal, m, originator, NULL, /* of any epoch: it stays sealed */
 			       known->key);
 	} else {
@@ -181,10 +160,49 @@ static enum err check_joins(struct taking *t, const struct manifest *m, const st
 	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SLICE));
 }
 
+/*
+ * The same record is often disclosed again to the same extent. What was verified against a pinned
+ * key and stored need not be compared with what stands in the database, nor its seal verified
+ * again: all that came is in this digest. That the openings belong to it is checked each time.
+ */
+static enum err disclosure_digest(struct taking *t, const struct pb_disclosure *d,
+				  const struct manifest *m, struct digest *ret)
+{
+	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
+	struct view parts[] = {view_digest(&m->digest), message_bytes(d->has_opened, d->opened),
+			       view_of(NULL, 0)};
+	struct buf seal = {0};
+	enum err e = ERR_OK;
+
+	*ret = (struct digest){{0}};
+	if (!originator || !originator->row.pinned)
+		return ERR_OK; /* a chain of certificates is judged now, each time */
+	if (d->seal)
+		e = message_encode(d->seal, &seal);
+	parts[2] = buf_view(&seal);
+	if (!e)
+		*ret = sha256_parts(parts, ARRAY_LEN(parts));
+	buf_fini(&seal);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static struct digest *disclosed_slot(struct node *n, const struct digest *d)
+{
+	return &n->disclosed[(d->b[0] | d->b[1] << 8) % DISCLOSED_KEPT];
+}
+
+static bool is_disclosed_before(struct node *n, const struct digest *d)
+{
+	const struct digest none = {{0}};
+
+	return !digest_eq(d, &none) && digest_eq(disclosed_slot(n, d), d);
+}
+
 /* Openings of a disclosure whose manifest is known, checked wholly, then stored. */
 static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 			      const struct manifest *m, const struct agreement *a,
-			      enum policy_stage stage, bool has_consent, size_t *ret_n)
+			      enum policy_stage stage, bool has_consent,
+			      const struct digest *digest, size_t *ret_n)
 {
 	const struct pb_item *item = t->item->item;
 	struct policy_case c = {
@@ -207,14 +225,20 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	t->reason = disclosure_check(d, item->openings, o.n, m, a, &c, opened);
 	if (t->reason)
 		return ERR_OK;
+	*ret_n = o.n;
+	if (is_disclosed_before(t->n, digest))
+		return ERR_OK;
 	e = check_opened_before(t, &m->digest, &o);
 	if (!e && !t->reason)
 		e = check_joins(t, m, &o);
 	if (e || t->reason)
 		return e;
-	*ret_n = o.n;
 	e = node_write(t->n);
-	return e ? err_trace(e) : store_openings(t, &m->digest, &o);
+	if (!e)
+		e = store_openings(t, &m->digest, &o);
+	if (!e) /* what is not committed ends the process */
+		*disclosed_slot(t->n, digest) = *digest;
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,
@@ -240,8 +264,10 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 			    const struct agreement *a, struct referral_row *row)
 {
 	const struct pb_disclosure *d = r->record;
+	struct digest digest;
 	struct manifest m;
 	size_t n_opened = 0;
+	bool is_known;
 	enum err e;
 
 	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
@@ -252,17 +278,20 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 		return e;
 	if (!view_eq(view_digest(&m.digest), message_bytes(1, d->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
-	e = check_seal(t, d->seal, &m);
+	e = disclosure_digest(t, d, &m, &digest);
+	is_known = is_disclosed_before(t->n, &digest);
+	if (!e && !is_known)
+		e = check_seal(t, d->seal, &m);
 	if (e || t->reason)
 		return e;
-	e = take_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r), &n_opened);
+	e = take_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r), &digest, &n_opened);
 	if (e || t->reason)
 		return e;
 	row->has_manifest = true;
 	row->manifest = m.digest;
 	memcpy(row->record_id, m.terms.record_id, sizeof(row->record_id));
 	row->n_disclosed = n_opened;
-	return store_manifest(t, d, &m);
+	return is_known ? ERR_OK : store_manifest(t, d, &m);
 }
 
 enum err item_take_referral(struct taking *t)
@@ -321,6 +350,7 @@ enum err item_take_supplement(struct taking *t)
 	struct manifest_row manifest_row;
 	struct referral_row row;
 	struct manifest manifest;
+	struct digest digest;
 	size_t n_opened = 0;
 	enum err e;
 
@@ -344,8 +374,10 @@ enum err item_take_supplement(struct taking *t)
 	if (!e)
 		e = manifest_read(manifest_row.manifest, &manifest);
 	if (!e)
+		e = disclosure_digest(t, m->record, &manifest, &digest);
+	if (!e)
 		e = take_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent,
-				  &n_opened);
+				  &digest, &n_opened);
 	if (e || t->reason)
 		return e;
 	row.n_disclosed += n_opened;

@@ -15,9 +15,9 @@
 struct node;
 struct opened_slice;
 
-#define OWN_RECORDS_BYTES_MAX (4u << 20) /**< of those kept open, together */
-#define OWN_RECORDS_KEPT_MS 5000	 /**< after the last use of any of them */
-#define OWN_BUCKETS 256			 /**< a power of two */
+#define OWN_RECORDS_BYTES_MAX (16u << 20) /**< of those kept open, together */
+#define OWN_RECORDS_KEPT_MS 5000	  /**< after the last use of any of them */
+#define OWN_BUCKETS 256			  /**< a power of two */
 
 /** One own record. Borrowed from the node: good until another is opened. */
 struct own_record {
