@@ -71,8 +71,7 @@ static const struct peer_row *held_of_cz(struct agency *a, const struct verify_k
 		if (agency_id_eq(&row->agency, cz))
 			return row;
 	}
-	MUST(a->world, !"it has no such peer");
-	return NULL;
+	world_broken(a->world, "it has no such peer", __FILE__, __LINE__);
 }
 
 static uint64_t size_held(struct agency *a)
