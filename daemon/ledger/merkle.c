@@ -298,8 +298,8 @@ static enum err check_prefix(uint64_t from, const struct digest *from_root, uint
 
 	if (has_edge && n == 0)
 		return err_new(ERR_PROOF, "consistency proof too short");
-	e = rebuild_prefix(from, to, has_edge ? &hashes[0] : from_root, hashes + has_edge,
-			   n - has_edge, &fr, &sr);
+	e = has_edge ? rebuild_prefix(from, to, &hashes[0], hashes + 1, n - 1, &fr, &sr)
+		     : rebuild_prefix(from, to, from_root, hashes, n, &fr, &sr);
 	if (e)
 		return err_trace(e);
 	if (!digest_eq(&fr, from_root) || !digest_eq(&sr, to_root))
