@@ -135,6 +135,8 @@ static const struct column audit_columns[] = {
 	{.head = "purpose", .key = "purpose"},
 	{.head = "leaf", .key = "leaf", .cell = CELL_ID},
 	{.head = "answers", .key = "answers", .cell = CELL_ID},
+	{.head = "epoch", .key = "epoch"},
+	{.head = "given back", .key = "given_back", .cell = CELL_BOOL},
 	{.head = "record", .key = "local.record_id", .cell = CELL_ID},
 	{.head = "person", .key = "local.person"},
 	{.head = "reason", .key = "local.reason", .other = "local.detail"},

@@ -50,6 +50,7 @@ static const struct command_option referral_list_options[] = {
 	MAY(IN),
 	MAY(OUT),
 	MAY(STATE),
+	MAY(LIMIT),
 };
 
 static const struct command_option referral_show_options[] = {
@@ -63,6 +64,11 @@ static const struct command_option decide_options[] = {
 
 static const struct command_option audit_list_options[] = {
 	MAY(FROM),
+	MAY(LIMIT),
+	MAY(EPOCH),
+};
+
+static const struct command_option record_list_options[] = {
 	MAY(LIMIT),
 };
 
@@ -120,6 +126,7 @@ static const struct command commands[] = {
 		.verb = "list",
 		.summary = "list the records that this agency sealed: id, type and local reference",
 		.example = "amparo record list",
+		OPTIONS(record_list_options),
 		.timeout_s = QUICK_S,
 		.run = run_record_list,
 	},
@@ -335,7 +342,11 @@ static const struct command commands[] = {
 		.noun = "audit",
 		.verb = "list",
 		.summary = "list the entries of this node's ledger",
-		.example = "amparo audit list --from 100 --limit 20",
+		.more = "After `amparo ledger new-epoch` the entries of the ledgers before are "
+			"shown with --epoch:\nthose held here, then those that were lost and that "
+			"a peer gave back.\n",
+		.example = "amparo audit list --from 100 --limit 20\n"
+			   "  amparo audit list --epoch all",
 		OPTIONS(audit_list_options),
 		.timeout_s = QUICK_S,
 		.run = run_audit_list,

@@ -61,6 +61,8 @@ int id_read_record(struct cli *cli, const char *text, struct id *ret)
 
 	if (code || ret->n == RECORD_ID_LENGTH)
 		return code;
+	list.has_id_begins = true;
+	list.id_begins = id_field(ret);
 	request.record_list = &list;
 	code = cli_call(cli, &request, look_at_record, &search);
 	if (code)

@@ -174,16 +174,20 @@ int run_agreement_list(struct cli *cli)
 int run_audit_list(struct cli *cli)
 {
 	struct pb_audit_list list = PB_AUDIT_LIST_INIT;
+	struct pb_list_page page = PB_LIST_PAGE_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 	const struct option_value *from = cli_option(cli, OPTION_ID_FROM);
-	const struct option_value *limit = cli_option(cli, OPTION_ID_LIMIT);
+	const struct option_value *epoch = cli_option(cli, OPTION_ID_EPOCH);
 
 	list.has_from_index = from->is_given;
 	list.from_index = from->number;
-	list.has_limit = limit->is_given;
-	list.limit = limit->number;
+	list.has_all_epochs = epoch->is_given && epoch->number == OPTION_ALL;
+	list.all_epochs = list.has_all_epochs;
+	list.has_epoch = epoch->is_given && !list.has_all_epochs;
+	list.epoch = list.has_epoch ? epoch->number : 0;
+	list.page = &page;
 	request.audit_list = &list;
-	return rows_call(cli, &request, ROWS_TABLE);
+	return rows_list(cli, &request, &page, cli_option(cli, OPTION_ID_LIMIT)->number);
 }
 
 /* Results that are shown, and whether one of them is bad. */

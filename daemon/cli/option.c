@@ -116,6 +116,12 @@ enum err option_read(enum option_id id, const char *text, struct option_value *r
 	case OPTION_NUMBER:
 		e = number_read(o, text, &value.number);
 		break;
+	case OPTION_WHICH:
+		if (strcmp(text, "all") == 0)
+			value.number = OPTION_ALL;
+		else
+			e = number_read(o, text, &value.number);
+		break;
 	case OPTION_SINCE:
 	case OPTION_UNTIL:
 		e = moment_value(o, text, &value.number);

@@ -19,6 +19,7 @@ enum option_kind {
 	OPTION_SINCE,  /**< a moment; of a day, its beginning */
 	OPTION_UNTIL,  /**< a moment; of a day, its end */
 	OPTION_NUMBER, /**< decimal */
+	OPTION_WHICH,  /**< decimal, or "all": OPTION_ALL */
 };
 
 /* id, name without "--", what its value is called, kind, code list, what it says */
@@ -62,7 +63,11 @@ enum option_kind {
 	X(CONTENT, "content", NULL, FLAG, NULL, "also what is held of the record; wants --reason") \
 	X(PEER, "peer", "PEER", TEXT, NULL, "what is held of this peer's ledger, not the own")     \
 	X(FROM, "from", "INDEX", NUMBER, NULL, "the first entry shown (default: 0)")               \
-	X(LIMIT, "limit", "N", NUMBER, NULL, "show N entries at most (default: all)")
+	X(LIMIT, "limit", "N", NUMBER, NULL, "show N rows at most (default: all)")                 \
+	X(EPOCH, "epoch", "N", WHICH, NULL,                                                        \
+	  "the ledger of this epoch, or all ledgers (default: the present one)")
+
+#define OPTION_ALL UINT64_MAX
 
 /** Every option. */
 enum option_id {
@@ -86,7 +91,7 @@ struct option_value {
 	bool is_given;
 	const char *text; /**< as given; NULL for a flag; borrowed from the arguments */
 	int code;	  /**< of a code: its number */
-	uint64_t number;  /**< of a number; of a moment UTC microseconds */
+	uint64_t number;  /**< of a number; of a moment UTC microseconds; OPTION_ALL */
 };
 
 /** What an option is. */

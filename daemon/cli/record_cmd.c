@@ -117,10 +117,12 @@ int run_record_import(struct cli *cli)
 int run_record_list(struct cli *cli)
 {
 	struct pb_record_list list = PB_RECORD_LIST_INIT;
+	struct pb_list_page page = PB_LIST_PAGE_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 
+	list.page = &page;
 	request.record_list = &list;
-	return rows_call(cli, &request, ROWS_TABLE);
+	return rows_list(cli, &request, &page, cli_option(cli, OPTION_ID_LIMIT)->number);
 }
 
 static int show_record(struct cli *cli, const struct pb_api_reply *reply, void *arg)

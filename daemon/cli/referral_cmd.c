@@ -185,6 +185,7 @@ int run_referral_send(struct cli *cli)
 int run_referral_list(struct cli *cli)
 {
 	struct pb_referral_list list = PB_REFERRAL_LIST_INIT;
+	struct pb_list_page page = PB_LIST_PAGE_INIT;
 	struct pb_api_request request = PB_API_REQUEST_INIT;
 	const struct option_value *state = cli_option(cli, OPTION_ID_STATE);
 	bool is_in = cli_has(cli, OPTION_ID_IN);
@@ -196,8 +197,9 @@ int run_referral_list(struct cli *cli)
 	list.has_state = state->is_given;
 	if (state->is_given)
 		list.state = (Amparo__V1__ReferralState)state->code;
+	list.page = &page;
 	request.referral_list = &list;
-	return rows_call(cli, &request, ROWS_TABLE);
+	return rows_list(cli, &request, &page, cli_option(cli, OPTION_ID_LIMIT)->number);
 }
 
 /* Where it stands, what it says, what became of it, and the record. */

@@ -241,18 +241,55 @@ int rows_end(struct cli *cli, struct rows *r)
 	return cli_flush(cli);
 }
 
+/* What came before a failure is shown all the same. */
+static int end_call(struct cli *cli, struct rows *r, int code)
+{
+	if (code && r->n > 0)
+		(void)rows_end(cli, r);
+	return code ? code : rows_end(cli, r);
+}
+
 int rows_call(struct cli *cli, struct pb_api_request *request, enum rows_form form)
 {
 	CLEANUP(rows_fini) struct rows rows;
-	int code;
 
 	rows_init(&rows, form);
-	code = cli_call(cli, request, rows_add, &rows);
-	/* What came before a failure is shown all the same. */
-	if (code) {
-		if (rows.n > 0)
-			(void)rows_end(cli, &rows);
-		return code;
+	return end_call(cli, &rows, cli_call(cli, request, rows_add, &rows));
+}
+
+struct pieces {
+	struct rows rows;
+	struct pb_list_next next;
+	bool goes_on;
+};
+
+static int add_piece(struct cli *cli, const struct pb_api_reply *reply, void *arg)
+{
+	struct pieces *p = arg;
+
+	if (reply->next) {
+		p->next = *reply->next;
+		p->goes_on = true;
 	}
-	return rows_end(cli, &rows);
+	return rows_add(cli, reply, &p->rows);
+}
+
+int rows_list(struct cli *cli, struct pb_api_request *request, struct pb_list_page *page,
+	      uint64_t limit)
+{
+	struct pieces p = {.goes_on = true};
+	int code = EX_OK;
+
+	rows_init(&p.rows, ROWS_TABLE);
+	page->has_limit = limit > 0;
+	while (!code && p.goes_on && (limit == 0 || p.rows.n < limit)) {
+		p.goes_on = false;
+		page->limit = limit > 0 ? limit - p.rows.n : 0;
+		code = cli_call(cli, request, add_piece, &p);
+		page->after = &p.next;
+	}
+	code = end_call(cli, &p.rows, code);
+	rows_fini(&p.rows);
+	page->after = NULL;
+	return code;
 }

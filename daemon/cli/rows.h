@@ -59,6 +59,15 @@ int rows_end(struct cli *cli, struct rows *r);
 /** Ask, print all rows, flush: what most commands are. @return exit code */
 int rows_call(struct cli *cli, struct pb_api_request *request, enum rows_form form);
 
+/**
+ * The same for a list that comes in pieces: ask for piece after piece.
+ *
+ * @param page     of the request, which holds it; set here
+ * @param limit    rows at most; 0: all
+ */
+int rows_list(struct cli *cli, struct pb_api_request *request, struct pb_list_page *page,
+	      uint64_t limit);
+
 /** Hex in groups of four digits, as certs/fingerprint prints it; cut if too long. Returns @p ret.
  */
 const char *rows_fingerprint(const char *hex, char ret[ROWS_FINGERPRINT_MAX]);

@@ -15,6 +15,7 @@
  *   agreements.c  which agreement is in force               records.c  records sealed, released
  *   own_record.c  own records opened again
  *   request*.c  the local API, a file a noun                verify.c   the ledger verified in steps
+ *   page.c      lists a piece at a time: page.h
  */
 #ifndef NODE_INTERNAL_H
 #define NODE_INTERNAL_H
@@ -331,6 +332,8 @@ struct node {
 	struct peer_watch watch[PEER_WATCHES_MAX];
 	struct node_limits limits;
 	size_t n_request_bytes; /* of requests that wait */
+	size_t n_rows;		/* looked at for lists in this turn */
+	size_t n_reply_bytes;	/* made in this turn */
 	enum room room;
 	uint64_t free_bytes;  /* at the beginning of this turn */
 	uint64_t looked_ms;   /* then */
@@ -703,6 +706,9 @@ enum err request_clock_confirm(struct asking *a) WARN_UNUSED;
 
 /** One PeerRow. */
 enum err reply_peer(struct asking *a, struct peer *p, bool more) WARN_UNUSED;
+
+/** Insert or replace by leaf, and say whether it awaits us. All of node/ writes referrals by it. */
+enum err referral_save(struct node *n, struct referral_row *r) WARN_UNUSED;
 
 /** Change the state of a referral on our side: entry, history, row. */
 enum err referral_change(struct node *n, const struct node_caller *caller, struct referral_row *r,

@@ -243,7 +243,7 @@ static enum err apply_state(struct taking *t, const struct pb_status *m, struct 
 		row->state = (int)m->state;
 		row->state_before = 0;
 		row->our_change_k = ours_seen ? row->our_change_k : 0;
-		e = referral_put(t->n->store, row);
+		e = referral_save(t->n, row);
 		break;
 	case REFERRAL_SUPERSEDED:
 		t->reason = PB(REFUSAL_REASON, SUPERSEDED);
@@ -277,7 +277,7 @@ static enum err take_status(struct taking *t)
 	e = node_write(t->n);
 	if (!e && m->has_opened && m->opened && !row.is_incoming) {
 		row.opened = true;
-		e = referral_put(t->n->store, &row);
+		e = referral_save(t->n, &row);
 	}
 	if (!e && m->has_state)
 		e = apply_state(t, m, &row);

@@ -36,7 +36,11 @@ enum err output_message(struct node *n, enum output_kind kind, uint64_t number, 
 	struct output *o;
 	enum err e = output_new(n, kind, number, &o);
 
-	return e ? err_trace(e) : message_encode(message, &o->data);
+	if (!e)
+		e = message_encode(message, &o->data);
+	if (!e && kind == OUTPUT_REPLY)
+		n->n_reply_bytes += o->data.n;
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static void release(struct node *n, struct output *o)
@@ -278,8 +282,11 @@ static enum err take_inputs(struct node *n)
 	size_t n_bytes = 0;
 	enum err e = ERR_OK;
 
+	n->n_rows = n->n_reply_bytes = 0;
 	for (unsigned i = 0;
-	     !e && n->input && i < NODE_TURN_INPUTS_MAX && n_bytes < NODE_TURN_BYTES_MAX; i++) {
+	     !e && n->input && i < NODE_TURN_INPUTS_MAX &&
+	     n_bytes + n->n_reply_bytes < NODE_TURN_BYTES_MAX && n->n_rows < NODE_TURN_ROWS_MAX;
+	     i++) {
 		struct input *in = input_take(n);
 
 		n_bytes += in->n;

@@ -275,7 +275,7 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 	if (p->recovery.state != RECOVERY_NONE) { /* it may have been released before: later */
 		r->release_due = true;
 		e = node_write(n);
-		return e ? err_trace(e) : referral_put(n->store, r);
+		return e ? err_trace(e) : referral_save(n, r);
 	}
 	e = agreement_for(n, p, r->purpose, &a);
 	if (e == ERR_NOT_FOUND)
@@ -304,7 +304,7 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 		e = append_supplement(n, p, r, agreement_digest(a), opened, n_opened);
 	if (!e && n_opened) {
 		r->n_disclosed += n_opened;
-		e = referral_put(n->store, r);
+		e = referral_save(n, r);
 	}
 	return e ? err_trace(e) : ERR_OK;
 }

@@ -97,7 +97,7 @@ static enum err replay_referral(struct again *a)
 	kept.seal = buf_view(&seal);
 	e = manifest_put(a->n->store, &kept);
 	buf_fini(&seal);
-	return e ? err_trace(e) : referral_put(a->n->store, &row);
+	return e ? err_trace(e) : referral_save(a->n, &row);
 }
 
 static enum err replay_status(struct again *a)
@@ -131,7 +131,7 @@ static enum err replay_status(struct again *a)
 	}
 	if (!e)
 		e = status_put(a->n->store, &history);
-	return e ? err_trace(e) : referral_put(a->n->store, &row);
+	return e ? err_trace(e) : referral_save(a->n, &row);
 }
 
 static enum err replay_supplement(struct again *a)
@@ -147,7 +147,7 @@ static enum err replay_supplement(struct again *a)
 	if (m->record && m->record->has_opened)
 		row.n_disclosed += m->record->opened.len / DIGEST_BYTES;
 	row.release_due = false;
-	return referral_put(a->n->store, &row);
+	return referral_save(a->n, &row);
 }
 
 static enum err replay_adopt(struct again *a, bool withdraws)
@@ -262,7 +262,7 @@ static enum err settle_referral(struct node *n, struct peer *p, struct referral_
 {
 	(void)p;
 	row->our_change_k = 0; /* seen; or never got there, and is written again */
-	return referral_put(n->store, row);
+	return referral_save(n, row);
 }
 
 static enum err adopt_again(struct node *n, struct peer *p, struct adoption_row *row)
@@ -425,7 +425,7 @@ static enum err referral_again(struct again *a)
 	row.leaf = done.leaf;
 	row.k = done.k;
 	forget_answers(a, &row);
-	e = referral_put(a->n->store, &row);
+	e = referral_save(a->n, &row);
 	if (e)
 		return err_trace(e);
 	hex_encode(view_digest(&a->leaf), old);
@@ -460,7 +460,7 @@ static enum err status_again(struct again *a)
 	if (e || !m->has_state)
 		return e ? err_trace(e) : ERR_OK;
 	row.our_change_k = done.k;
-	return referral_put(a->n->store, &row);
+	return referral_save(a->n, &row);
 }
 
 static enum err supplement_again(struct again *a)
@@ -502,7 +502,7 @@ static enum err release_due(struct node *n, struct peer *p, struct referral_row 
 	if (!row->release_due)
 		return ERR_OK;
 	row->release_due = false;
-	e = referral_put(n->store, row);
+	e = referral_save(n, row);
 	return e ? err_trace(e) : release_second_stage(n, p, row);
 }
 

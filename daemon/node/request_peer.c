@@ -77,14 +77,6 @@ enum err request_peer_list(struct asking *a)
 
 /* --- status --- */
 
-static enum err count_awaiting(void *ctx, const struct referral_row *r)
-{
-	uint64_t *count = ctx;
-
-	*count += r->is_incoming && r->state == PB(REFERRAL_STATE, REQUESTED);
-	return ERR_OK;
-}
-
 enum err request_node_status(struct asking *a)
 {
 	struct pb_api_reply reply = PB_API_REPLY_INIT;
@@ -128,6 +120,6 @@ enum err request_node_status(struct asking *a)
 	if (!e)
 		e = record_count(n->store, &m.n_records);
 	if (!e)
-		e = referral_walk(n->store, count_awaiting, &m.n_awaits_us);
+		e = referral_count_awaiting(n->store, &m.n_awaits_us);
 	return e ? err_trace(e) : reply_row(n, a->caller->id, a->id, &reply, false);
 }

@@ -4,6 +4,7 @@
 
 #include "node/internal.h"
 #include "node/limits.h"
+#include "node/page.h"
 #include "record/manifest.h"
 
 static enum err fill_row(struct node *n, const struct record_row *row, struct pb_record_row *m,
@@ -24,7 +25,7 @@ static enum err fill_row(struct node *n, const struct record_row *row, struct pb
 	return ERR_OK;
 }
 
-static enum err send_row(struct asking *a, const struct record_row *row, bool more)
+static enum err send_row(struct asking *a, const struct record_row *row)
 {
 	struct pb_api_reply reply = PB_API_REPLY_INIT;
 	struct pb_record_row m;
@@ -33,7 +34,7 @@ static enum err send_row(struct asking *a, const struct record_row *row, bool mo
 
 	reply.record = &m;
 	if (!e)
-		e = reply_row(a->n, a->caller->id, a->id, &reply, more);
+		e = reply_row(a->n, a->caller->id, a->id, &reply, false);
 	buf_fini(&label);
 	return e ? err_trace(e) : ERR_OK;
 }
@@ -48,19 +49,59 @@ enum err request_record_import(struct asking *a)
 
 	if (e)
 		return reply_failed(a->n, a->caller->id, a->id, e);
-	return send_row(a, &row, false);
+	return send_row(a, &row);
 }
+
+/* --- list: in the order of first import --- */
+
+enum {
+	PART_ALL = 1
+};
 
 static enum err list_one(void *ctx, const struct record_row *row)
 {
-	return send_row(ctx, row, true);
+	struct page *p = ctx;
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_record_row m;
+	struct buf label = {0};
+	enum err e;
+
+	if (!page_look(p))
+		return ERR_FULL;
+	p->next.at = row->num;
+	e = fill_row(p->a->n, row, &m, &label);
+	reply.record = &m;
+	if (!e)
+		e = page_row(p, &reply);
+	buf_fini(&label);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* For who knows a beginning of an id: two are enough to say that it is none of one record. */
+static enum err list_beginning(struct asking *a, struct view begins)
+{
+	struct page p;
+	enum err e;
+
+	(void)page_begin(&p, a, NULL);
+	p.left = 2;
+	e = record_walk_id(a->n->store, begins, list_one, &p);
+	return page_end(&p, e == ERR_FULL ? ERR_OK : e);
 }
 
 enum err request_record_list(struct asking *a)
 {
-	enum err e = record_walk(a->n->store, list_one, a);
+	const struct pb_record_list *ask = a->m->record_list;
+	struct page p;
 
-	return e ? err_trace(e) : reply_end(a->n, a->caller->id, a->id);
+	if (ask->has_id_begins && ask->id_begins.len >= 1 &&
+	    ask->id_begins.len <= RECORD_ID_BYTES && !ask->page)
+		return list_beginning(a, message_bytes(1, ask->id_begins));
+	if (ask->has_id_begins || !page_begin(&p, a, ask->page))
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+				   "the list does not go on so");
+	p.next.part = PART_ALL;
+	return page_end(&p, record_walk(a->n->store, p.next.at, list_one, &p));
 }
 
 enum err request_record_show(struct asking *a)

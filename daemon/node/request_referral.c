@@ -6,6 +6,7 @@
 #include "node/alarms.h"
 #include "node/internal.h"
 #include "node/limits.h"
+#include "node/page.h"
 #include "record/manifest.h"
 #include "referral/state.h"
 
@@ -14,9 +15,10 @@ static enum referral_party our_party(const struct referral_row *r)
 	return r->is_incoming ? REFERRAL_RECEIVER : REFERRAL_SENDER;
 }
 
-static bool awaits_us(const struct referral_row *r)
+enum err referral_save(struct node *n, struct referral_row *r)
 {
-	return referral_awaits((Amparo__V1__ReferralState)r->state, our_party(r));
+	r->awaits_us = referral_awaits((Amparo__V1__ReferralState)r->state, our_party(r));
+	return referral_put(n->store, r);
 }
 
 /* sealed, sent, received or refused, opened: as the two ledgers say; expired: and not delivered. */
@@ -85,7 +87,7 @@ static enum err fill_row(struct node *n, const struct referral_row *r, struct pb
 	m->time_us = r->time_us;
 	m->has_reply_by_us = r->reply_by_us != 0;
 	m->reply_by_us = r->reply_by_us;
-	m->awaits_us = awaits_us(r);
+	m->awaits_us = r->awaits_us;
 	m->answer = message_borrow_text(referral_is_overdue(n, r) ? "overdue"
 					: m->awaits_us		  ? "due"
 								  : NULL);
@@ -107,34 +109,82 @@ static enum err send_row(struct asking *a, const struct referral_row *r, bool mo
 
 /* --- list: what awaits this agency's answer first --- */
 
-struct listing {
-	struct asking *a;
-	bool awaiting; /* this pass sends those that await us, the other pass the rest */
+/*
+ * First what awaited us when the list began, then the rest, by number. What awaits us since then is
+ * among the rest; what no longer does comes there too, also if it came before. So none is missing.
+ */
+enum {
+	PART_AWAITING = 1,
+	PART_REST = 2
 };
 
-static enum err list_one(void *ctx, const struct referral_row *r)
+/* next: what awaited us at the beginning is up to `beside`; `at` is the number looked at last. */
+struct listing {
+	struct page page;
+	const struct pb_referral_list *ask;
+};
+
+static enum err list_row(struct listing *l, const struct referral_row *r)
+{
+	struct pb_api_reply reply = PB_API_REPLY_INIT;
+	struct pb_referral_row m;
+	enum err e;
+
+	if (l->ask->has_side && (l->ask->side == PB(LIST_SIDE, IN)) != r->is_incoming)
+		return ERR_OK;
+	if (l->ask->has_state && (int)l->ask->state != r->state)
+		return ERR_OK;
+	e = fill_row(l->page.a->n, r, &m);
+	reply.referral = &m;
+	return e ? err_trace(e) : page_row(&l->page, &reply);
+}
+
+static enum err list_awaiting(void *ctx, const struct referral_row *r)
 {
 	struct listing *l = ctx;
-	const struct pb_referral_list *ask = l->a->m->referral_list;
 
-	if (awaits_us(r) != l->awaiting)
+	if (!page_look(&l->page))
+		return ERR_FULL;
+	l->page.next.at = r->awaits_num;
+	return list_row(l, r);
+}
+
+static enum err list_rest(void *ctx, const struct referral_row *r)
+{
+	struct listing *l = ctx;
+
+	if (!page_look(&l->page))
+		return ERR_FULL;
+	l->page.next.at = r->num;
+	if (r->awaits_us && r->awaits_num <= l->page.next.beside)
 		return ERR_OK;
-	if (ask->has_side && (ask->side == PB(LIST_SIDE, IN)) != r->is_incoming)
-		return ERR_OK;
-	if (ask->has_state && (int)ask->state != r->state)
-		return ERR_OK;
-	return send_row(l->a, r, true);
+	return list_row(l, r);
 }
 
 enum err request_referral_list(struct asking *a)
 {
-	struct listing l = {.a = a, .awaiting = true};
-	enum err e = referral_walk(a->n->store, list_one, &l);
+	struct listing l = {.ask = a->m->referral_list};
+	struct pb_list_next *next = &l.page.next;
+	enum err e = ERR_OK;
 
-	l.awaiting = false;
+	if (!page_begin(&l.page, a, l.ask->page))
+		return reply_error(a->n, a->caller->id, a->id, PB(API_ERROR_CODE, USAGE),
+				   "the list does not go on so");
+	if (next->part == 0) {
+		next->part = PART_AWAITING;
+		e = referral_newest_awaiting(a->n->store, &next->beside);
+		next->at = next->beside + 1;
+	}
+	if (!e && next->part == PART_AWAITING) {
+		e = referral_walk_awaiting(a->n->store, next->at, list_awaiting, &l);
+		if (!e) {
+			next->part = PART_REST;
+			next->at = REFERRAL_NUM_MAX;
+		}
+	}
 	if (!e)
-		e = referral_walk(a->n->store, list_one, &l);
-	return e ? err_trace(e) : reply_end(a->n, a->caller->id, a->id);
+		e = referral_walk(a->n->store, next->at, list_rest, &l);
+	return page_end(&l.page, e);
 }
 
 /* --- finding one --- */
@@ -360,7 +410,7 @@ enum err referral_change(struct node *n, const struct node_caller *caller, struc
 	}
 	r->opened = r->opened || opened;
 	e = status_put(n->store, &row);
-	return e ? err_trace(e) : referral_put(n->store, r);
+	return e ? err_trace(e) : referral_save(n, r);
 }
 
 enum err request_referral_decide(struct asking *a)

@@ -173,7 +173,7 @@ static enum err store_referral(struct sending *s, const struct appended *done, s
 		.expires_us = terms->has_expires_us ? terms->expires_us : 0,
 	};
 	memcpy(row->record_id, s->record->row.id, sizeof(row->record_id));
-	return referral_put(s->n->store, row);
+	return referral_save(s->n, row);
 }
 
 static enum err append_referral(struct sending *s, struct referral_row *ret)

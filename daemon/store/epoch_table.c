@@ -202,6 +202,26 @@ enum err recovered_set_applied(struct store *s, int64_t peer, uint64_t epoch, ui
 	return n ? ERR_OK : err_new(ERR_NOT_FOUND, "not given back");
 }
 
+/* Give each row of a query to the caller's function. */
+static enum err recovered_each(struct query *q,
+			       enum err (*row)(void *ctx, const struct recovered_row *row),
+			       void *ctx)
+{
+	for (;;) {
+		struct recovered_row r;
+		bool has_row;
+		enum err e = query_step(q, &has_row);
+
+		if (e || !has_row)
+			return e ? err_trace(e) : ERR_OK;
+		e = recovered_read(q, &r);
+		if (!e)
+			e = row(ctx, &r);
+		if (e)
+			return err_trace(e);
+	}
+}
+
 enum err recovered_walk(struct store *s,
 			enum err (*row)(void *ctx, const struct recovered_row *row), void *ctx)
 {
@@ -210,21 +230,26 @@ enum err recovered_walk(struct store *s,
 
 	e = query_begin(s, ST_RECOVERED_WALK,
 			"SELECT " RECOVERED_COLUMNS " FROM recovered ORDER BY peer, epoch, k", &q);
+	return e ? err_trace(e) : recovered_each(&q, row, ctx);
+}
+
+enum err recovered_walk_index(struct store *s, uint64_t epoch, uint64_t index, int64_t after_peer,
+			      enum err (*row)(void *ctx, const struct recovered_row *row),
+			      void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_RECOVERED_WALK_INDEX,
+			"SELECT " RECOVERED_COLUMNS " FROM recovered INDEXED BY recovered_by_index"
+			" WHERE epoch = ? AND (idx, peer) > (?, ?) ORDER BY idx, peer",
+			&q);
 	if (e)
 		return err_trace(e);
-	for (;;) {
-		struct recovered_row r;
-		bool has_row;
-
-		e = query_step(&q, &has_row);
-		if (e || !has_row)
-			return e ? err_trace(e) : ERR_OK;
-		e = recovered_read(&q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
+	query_bind_u64(&q, epoch);
+	query_bind_u64(&q, index);
+	query_bind_i64(&q, after_peer);
+	return recovered_each(&q, row, ctx);
 }
 
 /* --- how far it has come --- */

@@ -68,6 +68,10 @@ enum err recovered_set_applied(struct store *s, int64_t peer, uint64_t epoch,
 enum err recovered_walk(struct store *s,
 			enum err (*row)(void *ctx, const struct recovered_row *row),
 			void *ctx) WARN_UNUSED;
+/** Those of an epoch behind (@p index, @p after_peer); after_peer 0: from that index on. */
+enum err recovered_walk_index(struct store *s, uint64_t epoch, uint64_t index, int64_t after_peer,
+			      enum err (*row)(void *ctx, const struct recovered_row *row),
+			      void *ctx) WARN_UNUSED;
 
 enum recovery_state {
 	RECOVERY_NONE,

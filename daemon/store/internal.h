@@ -74,6 +74,7 @@ enum statement {
 	ST_RECOVERED_GET_DUE,
 	ST_RECOVERED_SET_APPLIED,
 	ST_RECOVERED_WALK,
+	ST_RECOVERED_WALK_INDEX,
 	ST_RECOVERY_PUT,
 	ST_RECOVERY_GET,
 	ST_RECOVERY_DELETE,
@@ -82,6 +83,7 @@ enum statement {
 	ST_RECORD_GET,
 	ST_RECORD_GET_MANIFEST,
 	ST_RECORD_WALK,
+	ST_RECORD_WALK_ID,
 	ST_RECORD_COUNT,
 	ST_MANIFEST_PUT,
 	ST_MANIFEST_GET,
@@ -92,6 +94,9 @@ enum statement {
 	ST_REFERRAL_GET,
 	ST_REFERRAL_FIND,
 	ST_REFERRAL_WALK,
+	ST_REFERRAL_WALK_AWAITING,
+	ST_REFERRAL_COUNT_AWAITING,
+	ST_REFERRAL_NEWEST_AWAITING,
 	ST_REFERRAL_WALK_PEER,
 	ST_REFERRAL_RENAME,
 	ST_STATUS_RENAME,
@@ -128,6 +133,7 @@ struct store {
 	uint64_t counted_epoch, n_entries; /**< of the newest entry written */
 	bool has_counted;		   /**< these two hold */
 	uint64_t blob_num;		   /**< of the newest blob; 0: not known */
+	uint64_t awaits_num;		   /**< given out last to a referral; 0: not known */
 	bool in_transaction;
 	bool failed; /**< a storage error is final */
 };

@@ -5,7 +5,7 @@
 #define REVISION_COLUMNS                                                                           \
 	"record.id, revision.revision, revision.type, revision.manifest, revision.seal_index, "    \
 	"revision.seal_epoch, revision.record_blob, revision.salts_blob, revision.label_blob, "    \
-	"revision.time_us"
+	"revision.time_us, record.num"
 #define NEWEST                                                                                     \
 	" FROM record JOIN revision ON revision.record = record.num"                               \
 	" AND revision.revision = record.newest"
@@ -26,6 +26,7 @@ static enum err record_read(struct query *q, struct record_row *ret)
 	query_bytes(q, row.salts_blob, sizeof(row.salts_blob));
 	query_bytes(q, row.label_blob, sizeof(row.label_blob));
 	row.time_us = query_u64(q);
+	row.num = query_u64(q);
 	if (q->e)
 		return err_trace(q->e);
 	if (revision > UINT32_MAX)
@@ -116,31 +117,61 @@ enum err record_get_manifest(struct store *s, const struct digest *manifest, str
 	return e ? err_trace(e) : record_read(&q, ret);
 }
 
-enum err record_walk(struct store *s, enum err (*row)(void *ctx, const struct record_row *row),
-		     void *ctx)
+/* Give each row of a query to the caller's function. */
+static enum err record_each(struct query *q,
+			    enum err (*row)(void *ctx, const struct record_row *row), void *ctx)
 {
-	CLEANUP(query_end) struct query q = {0};
-	enum err e;
-
-	e = query_begin(s, ST_RECORD_WALK, "SELECT " REVISION_COLUMNS NEWEST " ORDER BY record.num",
-			&q);
-	if (e)
-		return err_trace(e);
 	for (;;) {
 		struct record_row r;
 		bool has_row;
+		enum err e = query_step(q, &has_row);
 
-		e = query_step(&q, &has_row);
-		if (e)
-			return err_trace(e);
-		if (!has_row)
-			return ERR_OK;
-		e = record_read(&q, &r);
+		if (e || !has_row)
+			return e ? err_trace(e) : ERR_OK;
+		e = record_read(q, &r);
 		if (!e)
 			e = row(ctx, &r);
 		if (e)
 			return err_trace(e);
 	}
+}
+
+enum err record_walk(struct store *s, uint64_t after,
+		     enum err (*row)(void *ctx, const struct record_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(
+		s, ST_RECORD_WALK,
+		"SELECT " REVISION_COLUMNS NEWEST " WHERE record.num > ? ORDER BY record.num", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, after);
+	return record_each(&q, row, ctx);
+}
+
+enum err record_walk_id(struct store *s, struct view prefix,
+			enum err (*row)(void *ctx, const struct record_row *row), void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint8_t low[STORE_RECORD_ID_BYTES] = {0}, high[STORE_RECORD_ID_BYTES];
+	enum err e;
+
+	if (prefix.n == 0 || prefix.n > sizeof(low))
+		return err_new(ERR_INVALID, "a beginning of 1 to 16 bytes is needed");
+	memset(high, 0xff, sizeof(high));
+	memcpy(low, prefix.p, prefix.n);
+	memcpy(high, prefix.p, prefix.n);
+	e = query_begin(s, ST_RECORD_WALK_ID,
+			"SELECT " REVISION_COLUMNS NEWEST
+			" WHERE record.id >= ? AND record.id <= ? ORDER BY record.id",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_bytes(&q, low, sizeof(low));
+	query_bind_bytes(&q, high, sizeof(high));
+	return record_each(&q, row, ctx);
 }
 
 enum err record_count(struct store *s, uint64_t *ret)

@@ -23,6 +23,7 @@ struct record_row {
 	uint8_t salts_blob[STORE_ID_BYTES];
 	uint8_t label_blob[STORE_ID_BYTES];
 	uint64_t time_us;
+	uint64_t num; /**< of the record, in the order of first import, 1..; not written */
 };
 
 /** @retval ERR_EXISTS  a revision as new is there, or the manifest */
@@ -32,9 +33,14 @@ enum err record_get(struct store *s, const uint8_t id[STORE_RECORD_ID_BYTES],
 		    struct record_row *ret) WARN_UNUSED;
 enum err record_get_manifest(struct store *s, const struct digest *manifest,
 			     struct record_row *ret) WARN_UNUSED;
-/** Newest revisions of all own records, oldest first. */
-enum err record_walk(struct store *s, enum err (*row)(void *ctx, const struct record_row *row),
+/** Newest revisions of the own records with num > @p after, oldest record first. */
+enum err record_walk(struct store *s, uint64_t after,
+		     enum err (*row)(void *ctx, const struct record_row *row),
 		     void *ctx) WARN_UNUSED;
+/** Newest revisions of those whose id begins with @p prefix, 1..16 bytes; by id. */
+enum err record_walk_id(struct store *s, struct view prefix,
+			enum err (*row)(void *ctx, const struct record_row *row),
+			void *ctx) WARN_UNUSED;
 enum err record_count(struct store *s, uint64_t *ret) WARN_UNUSED;
 
 /** A manifest, own (peer 0) or received; @p seal is the encoding of pb_seal, empty for own ones. */

@@ -5,9 +5,10 @@
 #define REFERRAL_COLUMNS                                                                           \
 	"leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, urgency, "     \
 	"state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "           \
-	"reply_by_us, expires_us, release_due"
+	"reply_by_us, expires_us, release_due, awaits"
+#define REFERRAL_READ "SELECT " REFERRAL_COLUMNS ", num FROM referral "
 
-static void referral_bind(struct query *q, const struct referral_row *row)
+static void referral_bind(struct query *q, const struct referral_row *row, uint64_t awaits)
 {
 	query_bind_digest(q, &row->leaf);
 	query_bind_i64(q, row->is_incoming);
@@ -29,6 +30,7 @@ static void referral_bind(struct query *q, const struct referral_row *row)
 	query_bind_u64(q, row->reply_by_us);
 	query_bind_u64(q, row->expires_us);
 	query_bind_i64(q, row->release_due);
+	query_bind_u64(q, awaits);
 }
 
 static enum err referral_read(struct query *q, struct referral_row *ret)
@@ -55,6 +57,9 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 	row.reply_by_us = query_u64(q);
 	row.expires_us = query_u64(q);
 	row.release_due = query_bool(q);
+	row.awaits_num = query_u64(q);
+	row.awaits_us = row.awaits_num > 0;
+	row.num = query_u64(q);
 	if (q->e)
 		return err_trace(q->e);
 	*ret = row;
@@ -62,27 +67,35 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 }
 
 static enum err referral_run(struct store *s, enum statement id, const char *sql,
-			     const struct referral_row *row, int *ret_n)
+			     const struct referral_row *row, uint64_t awaits, int *ret_n)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e = query_begin(s, id, sql, &q);
 
 	if (e)
 		return err_trace(e);
-	referral_bind(&q, row);
+	referral_bind(&q, row, awaits);
 	return query_run(&q, ret_n);
 }
 
 /* Two statements, since an upsert takes half as long again for a new row, and most are new. */
 enum err referral_put(struct store *s, const struct referral_row *row)
 {
+	uint64_t awaits = 0;
 	int n = 0;
-	enum err e = referral_run(s, ST_REFERRAL_PUT,
-				  "INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
-				  " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-				  " ON CONFLICT (leaf) DO NOTHING",
-				  row, &n);
+	enum err e = ERR_OK;
 
+	if (row->awaits_us)
+		e = referral_newest_awaiting(s, &awaits);
+	if (e)
+		return err_trace(e);
+	if (row->awaits_us)
+		s->awaits_num = ++awaits;
+	e = referral_run(s, ST_REFERRAL_PUT,
+			 "INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
+			 " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			 " ON CONFLICT (leaf) DO NOTHING",
+			 row, awaits, &n);
 	if (e || n)
 		return e ? err_trace(e) : ERR_OK;
 	return referral_run(
@@ -91,8 +104,9 @@ enum err referral_put(struct store *s, const struct referral_row *row)
 		" record_id = ?6, agreement = ?7, purpose = ?8, type = ?9, urgency = ?10,"
 		" state = ?11, state_before = ?12, our_change_k = ?13, has_consent = ?14,"
 		" opened = ?15, n_disclosed = ?16, time_us = ?17, reply_by_us = ?18,"
-		" expires_us = ?19, release_due = ?20 WHERE leaf = ?1",
-		row, NULL);
+		" expires_us = ?19, release_due = ?20,"
+		" awaits = iif(awaits > 0 AND ?21 > 0, awaits, ?21) WHERE leaf = ?1",
+		row, awaits, NULL);
 }
 
 enum err referral_get(struct store *s, const struct digest *leaf, struct referral_row *ret)
@@ -100,8 +114,7 @@ enum err referral_get(struct store *s, const struct digest *leaf, struct referra
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_GET,
-			"SELECT " REFERRAL_COLUMNS " FROM referral WHERE leaf = ?", &q);
+	e = query_begin(s, ST_REFERRAL_GET, REFERRAL_READ "WHERE leaf = ?", &q);
 	if (e)
 		return err_trace(e);
 	query_bind_digest(&q, leaf);
@@ -123,9 +136,7 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 	memset(high.b, 0xff, sizeof(high.b));
 	memcpy(low.b, prefix.p, prefix.n);
 	memcpy(high.b, prefix.p, prefix.n);
-	e = query_begin(s, ST_REFERRAL_FIND,
-			"SELECT " REFERRAL_COLUMNS
-			" FROM referral WHERE leaf >= ? AND leaf <= ? LIMIT 2",
+	e = query_begin(s, ST_REFERRAL_FIND, REFERRAL_READ "WHERE leaf >= ? AND leaf <= ? LIMIT 2",
 			&q);
 	if (e)
 		return err_trace(e);
@@ -166,15 +177,74 @@ static enum err referral_each(struct query *q,
 	}
 }
 
-enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
-		       void *ctx)
+enum err referral_walk(struct store *s, uint64_t before,
+		       enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_WALK,
-			"SELECT " REFERRAL_COLUMNS " FROM referral ORDER BY num DESC", &q);
-	return e ? err_trace(e) : referral_each(&q, row, ctx);
+	e = query_begin(s, ST_REFERRAL_WALK, REFERRAL_READ "WHERE num < ? ORDER BY num DESC", &q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, before);
+	return referral_each(&q, row, ctx);
+}
+
+enum err referral_walk_awaiting(struct store *s, uint64_t before,
+				enum err (*row)(void *ctx, const struct referral_row *row),
+				void *ctx)
+{
+	CLEANUP(query_end) struct query q = {0};
+	enum err e;
+
+	e = query_begin(s, ST_REFERRAL_WALK_AWAITING,
+			REFERRAL_READ "INDEXED BY referral_awaiting"
+				      " WHERE awaits > 0 AND awaits < ? ORDER BY awaits DESC",
+			&q);
+	if (e)
+		return err_trace(e);
+	query_bind_u64(&q, before);
+	return referral_each(&q, row, ctx);
+}
+
+static enum err get_number(struct store *s, enum statement id, const char *sql, uint64_t *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e = query_begin(s, id, sql, &q);
+
+	if (!e)
+		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	n = query_u64(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = n;
+	return ERR_OK;
+}
+
+enum err referral_count_awaiting(struct store *s, uint64_t *ret)
+{
+	return get_number(s, ST_REFERRAL_COUNT_AWAITING,
+			  "SELECT count(*) FROM referral INDEXED BY referral_awaiting"
+			  " WHERE awaits > 0",
+			  ret);
+}
+
+enum err referral_newest_awaiting(struct store *s, uint64_t *ret)
+{
+	enum err e = ERR_OK;
+
+	if (s->awaits_num == 0)
+		e = get_number(s, ST_REFERRAL_NEWEST_AWAITING,
+			       "SELECT ifnull(max(awaits), 0) FROM referral"
+			       " INDEXED BY referral_awaiting WHERE awaits > 0",
+			       &s->awaits_num);
+	if (e)
+		return err_trace(e);
+	*ret = s->awaits_num;
+	return ERR_OK;
 }
 
 enum err referral_walk_peer(struct store *s, int64_t peer,
@@ -183,10 +253,7 @@ enum err referral_walk_peer(struct store *s, int64_t peer,
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_WALK_PEER,
-			"SELECT " REFERRAL_COLUMNS " FROM referral"
-			" WHERE peer = ? ORDER BY num",
-			&q);
+	e = query_begin(s, ST_REFERRAL_WALK_PEER, REFERRAL_READ "WHERE peer = ? ORDER BY num", &q);
 	if (e)
 		return err_trace(e);
 	query_bind_i64(&q, peer);
@@ -226,15 +293,13 @@ enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline
 		const char *sql;
 	} of[] = {
 		[REFERRAL_REPLY_BY] = {ST_REFERRAL_WALK_REPLY_BY,
-				       "SELECT " REFERRAL_COLUMNS
-				       " FROM referral INDEXED BY referral_reply_by"
-				       " WHERE reply_by_us > 0 AND reply_by_us > ?"
-				       " AND reply_by_us <= ? ORDER BY reply_by_us"},
+				       REFERRAL_READ "INDEXED BY referral_reply_by"
+						     " WHERE reply_by_us > 0 AND reply_by_us > ?"
+						     " AND reply_by_us <= ? ORDER BY reply_by_us"},
 		[REFERRAL_EXPIRES] = {ST_REFERRAL_WALK_EXPIRES,
-				      "SELECT " REFERRAL_COLUMNS
-				      " FROM referral INDEXED BY referral_expires"
-				      " WHERE expires_us > 0 AND expires_us > ?"
-				      " AND expires_us <= ? ORDER BY expires_us"},
+				      REFERRAL_READ "INDEXED BY referral_expires"
+						    " WHERE expires_us > 0 AND expires_us > ?"
+						    " AND expires_us <= ? ORDER BY expires_us"},
 	};
 	CLEANUP(query_end) struct query q = {0};
 	enum err e = query_begin(s, of[deadline].id, of[deadline].sql, &q);

@@ -8,6 +8,8 @@
 
 #include "store/store.h"
 
+#define REFERRAL_NUM_MAX INT64_MAX /**< over every num and awaits_num */
+
 /** Where one referral stands. */
 struct referral_row {
 	struct digest leaf; /**< of its REFERRAL entry: its id */
@@ -31,6 +33,10 @@ struct referral_row {
 	uint64_t reply_by_us; /**< 0 = none */
 	uint64_t expires_us;  /**< 0 = none */
 	bool release_due;     /**< accepted while a new epoch of ours waited: release, then clear */
+	bool awaits_us;	      /**< this agency's answer is due */
+	uint64_t num;	      /**< in the order of arrival, 1..; not written */
+	uint64_t awaits_num;  /**< in the order in which they began to await us, 1..; 0 = it does
+				   not; not written */
 };
 
 /** Insert or replace by leaf. */
@@ -46,9 +52,18 @@ enum err referral_get(struct store *s, const struct digest *leaf,
  * @retval ERR_EXISTS     more than one begins so
  */
 enum err referral_find(struct store *s, struct view prefix, struct referral_row *ret) WARN_UNUSED;
-/** Newest first. */
-enum err referral_walk(struct store *s, enum err (*row)(void *ctx, const struct referral_row *row),
+/** Those with num < @p before (REFERRAL_NUM_MAX: all), newest first. */
+enum err referral_walk(struct store *s, uint64_t before,
+		       enum err (*row)(void *ctx, const struct referral_row *row),
 		       void *ctx) WARN_UNUSED;
+/** Those that await us with awaits_num < @p before, those first that began to last. */
+enum err referral_walk_awaiting(struct store *s, uint64_t before,
+				enum err (*row)(void *ctx, const struct referral_row *row),
+				void *ctx) WARN_UNUSED;
+/** How many await us. Takes time by that number, not by that of all. */
+enum err referral_count_awaiting(struct store *s, uint64_t *ret) WARN_UNUSED;
+/** An awaits_num: every referral that begins to await us from now on has a greater one. */
+enum err referral_newest_awaiting(struct store *s, uint64_t *ret) WARN_UNUSED;
 
 /** Those with one peer, oldest first. No row is put meanwhile. */
 enum err referral_walk_peer(struct store *s, int64_t peer,

@@ -196,6 +196,7 @@ static const char epochs_1[] =
 	"  PRIMARY KEY (peer, epoch, k)"
 	") STRICT;"
 	"CREATE INDEX recovered_by_leaf ON recovered (leaf);"
+	"CREATE INDEX recovered_by_index ON recovered (epoch, idx, peer);"
 	"CREATE INDEX recovered_due ON recovered (peer, epoch, k) WHERE applied = 0;"
 
 	"CREATE TABLE recovery ("
@@ -251,7 +252,8 @@ static const char records_1[] =
 	"  PRIMARY KEY (manifest, commitment)"
 	") STRICT, WITHOUT ROWID;";
 
-/* Referrals. num is the order of arrival at this node. */
+/* Referrals. num is the order of arrival at this node; awaits, in the order in which they began to,
+ * marks those that await this agency's answer, 0 the others. */
 static const char referrals_1[] =
 	"CREATE TABLE referral ("
 	"  num INTEGER PRIMARY KEY,"
@@ -274,8 +276,10 @@ static const char referrals_1[] =
 	"  time_us INTEGER NOT NULL,"
 	"  reply_by_us INTEGER NOT NULL,"
 	"  expires_us INTEGER NOT NULL,"
-	"  release_due INTEGER NOT NULL DEFAULT 0"
+	"  release_due INTEGER NOT NULL DEFAULT 0,"
+	"  awaits INTEGER NOT NULL"
 	") STRICT;"
+	"CREATE INDEX referral_awaiting ON referral (awaits) WHERE awaits > 0;"
 	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
 	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;"
 

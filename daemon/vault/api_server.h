@@ -20,8 +20,8 @@
 #define API_IN_FLIGHT_MAX 32u /**< requests of one connection not yet answered: then it waits */
 #define API_OUTPUT_HIGH (1u << 20) /**< bytes of replies not yet taken: then it waits */
 #define API_OUTPUT_MAX                                                                             \
-	(32u << 20)	      /**< and here it is cut: a list longer than that is asked for        \
-				   in parts */
+	(32u << 20)	      /**< and here it is cut; lists come in pieces far smaller: see       \
+				   node/page.h */
 #define API_FRAME_MS 30000u   /**< from a request's first byte to its last */
 #define API_STRANGER_MS 5000u /**< a caller without a role has this long to ask and be told */
 

@@ -290,6 +290,12 @@
 #define pb_record_import Amparo__V1__RecordImport
 #define PB_RECORD_IMPORT_INIT AMPARO__V1__RECORD_IMPORT__INIT
 #define pb_record_import_desc amparo__v1__record_import__descriptor
+#define pb_list_page Amparo__V1__ListPage
+#define PB_LIST_PAGE_INIT AMPARO__V1__LIST_PAGE__INIT
+#define pb_list_page_desc amparo__v1__list_page__descriptor
+#define pb_list_next Amparo__V1__ListNext
+#define PB_LIST_NEXT_INIT AMPARO__V1__LIST_NEXT__INIT
+#define pb_list_next_desc amparo__v1__list_next__descriptor
 #define pb_record_list Amparo__V1__RecordList
 #define PB_RECORD_LIST_INIT AMPARO__V1__RECORD_LIST__INIT
 #define pb_record_list_desc amparo__v1__record_list__descriptor

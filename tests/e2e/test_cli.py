@@ -86,6 +86,7 @@ def test_the_manual_knows_every_command_and_option():
     ("record show abcdef01", "wants --reason"),
     ("record template Person", "VictimRecord or CaseRecord"),
     ("referral list --state acepted", "did you mean 'accepted'"),
+    ("audit list --epoch al", "is no number"),
     ("referral show xyz", "is no id"),
     ("referral show abcdef0", "an even number"),
     ("referral show abcdef01 --content", "wants --reason"),
@@ -303,6 +304,29 @@ def test_a_long_list(node):
     assert len(lines) == 20001 and lines[-1].split()[:4] == ["19999", "2026-11-22", "14:03", "UTC"]
 
 
+def test_a_list_goes_on_by_itself_piece_after_piece(node):
+    def piece(first, n, **last):
+        return [{"audit": {"id": i, "kind": 33}} for i in range(first, first + n)] + [last]
+
+    after = {"part": 1, "at": 3, "epoch": 7}
+    pieces = [piece(0, 3, next=after), piece(3, 0, next={**after, "at": 4}), piece(4, 2)]
+    out, _, requests = node.run("--json", "audit", "list", answers=pieces)
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [0, 1, 2, 4, 5]
+    asked = [request.audit_list.page for request in requests]
+    assert not asked[0].HasField("after")
+    assert [(page.after.at, page.after.epoch) for page in asked[1:]] == [(3, 7), (4, 7)]
+    assert len(node.run("audit", "list", answers=pieces)[0].splitlines()) == 6
+
+    # No more than the rows that are wanted, from however many pieces.
+    _, _, requests = node.run("referral", "list", "--limit", "3", answers=[
+        [referral_row(), referral_row(), {"next": after}], [referral_row(), {"next": after}]])
+    assert [request.referral_list.page.limit for request in requests] == [3, 1]
+    # What came before a failure stays.
+    out = node.run("record", "list", code=75, answers=[
+        [record_row(1), {"next": after}], [{"error": {"code": 75, "text": "x"}}]])[0]
+    assert "010101010101" in out
+
+
 def test_a_reader_that_has_seen_enough(node):
     node.answers = [[{"audit": {"id": i}} for i in range(50000)]]
     done = subprocess.run(f"'{AMPARO}' --socket '{node.path}' audit list | head -n 1", shell=True,
@@ -334,6 +358,7 @@ def test_the_beginning_of_a_records_id_is_completed(node):
     listed = [record_row(1), record_row(1, revision=2), record_row(2), END]
     _, _, requests = node.run("record", "import", DEMO / "victim-1.json", "--replaces", "01010101",
                               answers=[listed, [record_row(1)]])
+    assert requests[0].record_list.id_begins == b"\x01" * 4
     assert requests[1].record_import.replaces == b"\x01" * 16
     assert [r.id for r in requests] == [1, 2]
     assert "no record" in node.run("record", "show", "03030303", "--reason", "r", answers=[listed],
@@ -562,7 +587,11 @@ def test_audit_list_shows_who_and_why(node):
     row = {"audit": {"id": 7, "time_us": TIME_US, "kind": 33, "leaf": b"\x01" * 32,
                      "local": {"person": "anna", "uid": 1000, "reason": "visit", "record_id": RECORD_ID}}}
     out, _, (request,) = node.run("audit", "list", "--from", "7", "--limit", "1", answers=[[row, END]])
-    assert (request.audit_list.from_index, request.audit_list.limit) == (7, 1)
+    assert (request.audit_list.from_index, request.audit_list.page.limit) == (7, 1)
+    request = node.run("audit", "list", "--epoch", "1780300800", answers=[[END]])[2][0].audit_list
+    assert request.epoch == 1780300800 and not request.HasField("all_epochs")
+    request = node.run("audit", "list", "--epoch", "all", answers=[[END]])[2][0].audit_list
+    assert request.all_epochs and not request.HasField("epoch")
     assert out.splitlines()[1].split()[-2:] == ["anna", "visit"]
     assert node.rows("audit", "list", answers=[[row, END]])[0]["local"]["person"] == "anna"
 

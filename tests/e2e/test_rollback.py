@@ -184,6 +184,16 @@ def test_a_new_epoch_brings_back_what_the_peer_holds(pair, folder):
     results = one.json("audit", "verify")
     assert len(results) == 2 and all(r["ok"] for r in results)
     assert results[0]["n_recovered"] > 0
+    rows = one.json("audit", "list", "--epoch", "all")
+    past, now = sorted({r["epoch"] for r in rows})
+    assert [r for r in rows if r["epoch"] == now] == one.json("audit", "list")
+    rows = [r for r in rows if r["epoch"] == past]
+    assert rows == one.json("audit", "list", "--epoch", past)
+    back = [r for r in rows if r.get("given_back")]
+    assert [r["id"] for r in back if r["kind"] == "referral"] != [] and rows[-len(back):] == back
+    assert [r["id"] for r in rows] == sorted({r["id"] for r in rows})
+    refused = one.amparo("audit", "list", "--epoch", "7", code=None)
+    assert refused.returncode == 65 and "--epoch all" in refused.stderr
     results = two.json("audit", "verify", "--peer", one.id)
     assert len(results) == 2 and all(r["ok"] for r in results)
     wait_for(lambda: all(n.json("agreement", "list")[0]["state"] == "in-force" for n in pair),

@@ -123,14 +123,16 @@ static void show_ledger(struct flip *f, struct shown *to)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_audit_list list = PB_AUDIT_LIST_INIT;
+	struct pb_list_page page = PB_LIST_PAGE_INIT;
 	struct pb_agreement_list agreements = PB_AGREEMENT_LIST_INIT;
 
 	m.agreement_list = &agreements;
 	reply_list_free(ask(f, to, &m));
 	m.agreement_list = NULL;
 	m.audit_list = &list;
-	list.has_limit = 1;
-	list.limit = f->n_entries;
+	page.has_limit = 1;
+	page.limit = f->n_entries;
+	list.page = &page;
 	reply_list_free(ask(f, to, &m));
 }
 

@@ -257,12 +257,6 @@ static void answered(void *ctx, struct client *c, const struct reply_list *l)
 	}
 }
 
-static enum err count_awaiting(void *ctx, const struct referral_row *row)
-{
-	*(uint64_t *)ctx += row->is_incoming && row->state == PB(REFERRAL_STATE, REQUESTED);
-	return ERR_OK;
-}
-
 void scenario_attach(struct run *r)
 {
 	r->w.answered = answered;
@@ -355,7 +349,7 @@ static bool any_awaits(const struct agency *a)
 {
 	uint64_t n = 0;
 
-	MUST(a->world, referral_walk(inspect_node(a->node).store, count_awaiting, &n) == ERR_OK);
+	MUST(a->world, referral_count_awaiting(inspect_node(a->node).store, &n) == ERR_OK);
 	return n;
 }
 

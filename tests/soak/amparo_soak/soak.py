@@ -22,7 +22,6 @@ SETTLE_S = 240          # a node that found nobody dials again within a minute
 STUCK_S = 15            # all is delivered, and yet some receivers do not know what was acknowledged
 ASK_S = 20              # how long a node may say that it cannot yet
 ANSWER_S = 120          # from a question to the whole answer: a whole ledger is verified in it
-PAGE = 5000             # entries of a ledger asked at once
 AHEAD = 3               # cycles of load that may run ahead of the kills
 MOST_KIB = {"parent": 48 << 10, "gate": 64 << 10, "vault": 192 << 10}
 MOST_FILES = 64         # a process: 6 lines, 16 callers, and what it always has
@@ -333,6 +332,17 @@ async def ask_node(agency: Agency, **verb) -> list:
         await asyncio.sleep(0.05)
 
 
+async def ask_list(agency: Agency, verb: str, ask) -> list:
+    """All rows of a list, piece after piece."""
+    rows = []
+    while True:
+        replies = await ask_node(agency, **{verb: ask})
+        rows += replies[:-1]
+        if not replies[-1].HasField("next"):
+            return rows
+        ask.page.after.CopyFrom(replies[-1].next)
+
+
 async def _in_force(agency: Agency) -> bool:
     rows = await ask_node(agency, agreement_list=pb.AgreementList())
     return [r.agreement.state for r in rows if r.HasField("agreement")] == \
@@ -342,22 +352,17 @@ async def _in_force(agency: Agency) -> bool:
 async def view_of(agency: Agency) -> View:
     view = View()
     for side, rows in ((pb.LIST_SIDE_OUT, view.sent), (pb.LIST_SIDE_IN, view.received)):
-        for reply in await ask_node(agency, referral_list=pb.ReferralList(side=side)):
-            if reply.HasField("referral"):
-                r = reply.referral
-                rows.append(Row(r.id, r.peer, r.reply_by_us, r.state, r.n_disclosed, r.delivery))
-    for reply in await ask_node(agency, record_list=pb.RecordList()):
-        if reply.HasField("record"):
-            view.records.append((reply.record.id, reply.record.revision))
-    at = 0
-    while True:
-        ask = pb.AuditList(from_index=at, limit=PAGE)
-        rows = [r.audit for r in await ask_node(agency, audit_list=ask) if r.HasField("audit")]
-        view.written += [r.leaf for r in rows if r.kind == pb.ENTRY_KIND_REFERRAL]
-        view.decided += [r.answers for r in rows if r.kind == pb.ENTRY_KIND_STATUS]
-        if not rows:
-            return view
-        at = rows[-1].id + 1
+        for reply in await ask_list(agency, "referral_list", pb.ReferralList(side=side)):
+            r = reply.referral
+            rows.append(Row(r.id, r.peer, r.reply_by_us, r.state, r.n_disclosed, r.delivery))
+    for reply in await ask_list(agency, "record_list", pb.RecordList()):
+        view.records.append((reply.record.id, reply.record.revision))
+    for reply in await ask_list(agency, "audit_list", pb.AuditList()):
+        if reply.audit.kind == pb.ENTRY_KIND_REFERRAL:
+            view.written.append(reply.audit.leaf)
+        elif reply.audit.kind == pb.ENTRY_KIND_STATUS:
+            view.decided.append(reply.audit.answers)
+    return view
 
 
 def holds(path: pathlib.Path, what: bytes) -> bool:

@@ -78,7 +78,8 @@ static inline size_t n_referrals(struct evil *e)
 {
 	size_t n = 0;
 
-	assert_int_equal(referral_walk(node_of(e)->store, count_referral, &n), ERR_OK);
+	assert_int_equal(referral_walk(node_of(e)->store, REFERRAL_NUM_MAX, count_referral, &n),
+			 ERR_OK);
 	return n;
 }
 

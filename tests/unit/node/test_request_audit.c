@@ -9,6 +9,7 @@ static void the_audit_log(void **state)
 	struct given g = given_new();
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_audit_list ask = PB_AUDIT_LIST_INIT;
+	struct pb_list_page page = PB_LIST_PAGE_INIT;
 
 	(void)state;
 	m.audit_list = &ask;
@@ -18,9 +19,10 @@ static void the_audit_log(void **state)
 		assert_int_equal(g.h->reply[i]->audit->id, i);
 		assert_int_equal(g.h->reply[i]->audit->kind, kind_at(&g, i));
 	}
-	ask.has_from_index = ask.has_limit = 1;
+	ask.has_from_index = page.has_limit = 1;
 	ask.from_index = 2;
-	ask.limit = 3;
+	page.limit = 3;
+	ask.page = &page;
 	host_ask(g.h, NODE_ROLE_AUDITOR, &m);
 	assert_int_equal(g.h->n_reply, 4);
 	assert_int_equal(g.h->reply[0]->audit->id, 2);

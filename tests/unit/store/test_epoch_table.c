@@ -110,6 +110,15 @@ static void what_came_back_takes_effect_in_order(void **state)
 	assert_int_equal(recovered_set_applied(f->s, f->peer, 20, 9), ERR_NOT_FOUND);
 	assert_int_equal(recovered_walk(f->s, count, &n), ERR_OK);
 	assert_int_equal(n, 4);
+	/* by index: 101, 102 and 103 of this epoch */
+	for (uint64_t from = 100; from <= 104; from++) {
+		n = 0;
+		assert_int_equal(recovered_walk_index(f->s, 10, from, 0, count, &n), ERR_OK);
+		assert_int_equal(n, from == 100 ? 3 : 104 - from);
+		n = 0;
+		assert_int_equal(recovered_walk_index(f->s, 10, from, f->peer, count, &n), ERR_OK);
+		assert_int_equal(n, from == 104 ? 0 : 103 - from);
+	}
 }
 
 static void a_recovery_comes_to_its_end(void **state)

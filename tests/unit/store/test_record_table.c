@@ -96,11 +96,23 @@ static void records_are_walked_oldest_first(void **state)
 	put(f, 7, 2);
 	assert_int_equal(record_count(f->s, &n), ERR_OK);
 	assert_int_equal(n, 2);
-	assert_int_equal(record_walk(f->s, see, &seen), ERR_OK);
+	assert_int_equal(record_walk(f->s, 0, see, &seen), ERR_OK);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.id[0], 7);
 	assert_int_equal(seen.revision[0], 2);
 	assert_int_equal(seen.id[1], 3);
+	seen.n = 0;
+	assert_int_equal(record_walk(f->s, 1, see, &seen), ERR_OK);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.id[0], 3);
+	/* by the beginning of the id */
+	put(f, 4, 1);
+	seen.n = 0;
+	assert_int_equal(record_walk_id(f->s, view_of((uint8_t[]){3}, 1), see, &seen), ERR_OK);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.id[0], 3);
+	assert_int_equal(record_walk_id(f->s, view_of(seen.id, 0), see, &seen), ERR_INVALID);
+	assert_int_equal(record_walk_id(f->s, view_of(f->dir, 17), see, &seen), ERR_INVALID);
 }
 
 static void manifests(void **state)

@@ -146,6 +146,7 @@ static enum err see_referral(void *ctx, const struct referral_row *row)
 static void referrals_are_walked_newest_first(void **state)
 {
 	struct fixture *f = *state;
+	const struct digest second = digest_of(8);
 	struct referral_row row;
 	struct seen seen = {0};
 
@@ -158,10 +159,72 @@ static void referrals_are_walked_newest_first(void **state)
 	row = referral_of(f, 9);
 	row.k = 1;
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
-	assert_int_equal(referral_walk(f->s, see_referral, &seen), ERR_OK);
+	assert_int_equal(referral_walk(f->s, REFERRAL_NUM_MAX, see_referral, &seen), ERR_OK);
 	assert_int_equal(seen.n, 3);
 	assert_int_equal(seen.k[0], 3);
 	assert_int_equal(seen.k[2], 1);
+	/* from a number on */
+	assert_int_equal(referral_find(f->s, view_digest(&second), &row), ERR_OK);
+	assert_int_equal(row.num, 2);
+	seen.n = 0;
+	assert_int_equal(referral_walk(f->s, row.num, see_referral, &seen), ERR_OK);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.k[0], 1);
+}
+
+static void put_awaiting(struct fixture *f, unsigned k, bool awaits)
+{
+	struct referral_row row = referral_of(f, k);
+
+	row.k = k;
+	row.awaits_us = awaits;
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+}
+
+static uint64_t awaits_num_of(struct fixture *f, unsigned k)
+{
+	struct referral_row row;
+	const struct digest leaf = digest_of(k);
+
+	assert_int_equal(referral_get(f->s, &leaf, &row), ERR_OK);
+	assert_int_equal(row.awaits_us, row.awaits_num > 0);
+	return row.awaits_num;
+}
+
+static void those_that_await_us_are_found_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = {0};
+	uint64_t n = 99, newest = 99;
+
+	assert_int_equal(referral_count_awaiting(f->s, &n), ERR_OK);
+	assert_int_equal(referral_newest_awaiting(f->s, &newest), ERR_OK);
+	assert_true(n == 0 && newest == 0);
+	for (unsigned k = 1; k <= 4; k++)
+		put_awaiting(f, k, k != 2);
+	assert_int_equal(referral_count_awaiting(f->s, &n), ERR_OK);
+	assert_int_equal(n, 3);
+	/* it keeps its place as long as it awaits us, and loses it */
+	put_awaiting(f, 1, true);
+	put_awaiting(f, 4, false);
+	put_awaiting(f, 2, true);
+	assert_int_equal(referral_walk_awaiting(f->s, REFERRAL_NUM_MAX, see_referral, &seen),
+			 ERR_OK);
+	assert_int_equal(seen.n, 3);
+	assert_true(seen.k[0] == 2 && seen.k[1] == 3 && seen.k[2] == 1);
+	seen.n = 0;
+	assert_int_equal(referral_walk_awaiting(f->s, awaits_num_of(f, 3), see_referral, &seen),
+			 ERR_OK);
+	assert_true(seen.n == 1 && seen.k[0] == 1);
+	/* what comes later has a greater number, also than that of one that is gone */
+	assert_int_equal(referral_newest_awaiting(f->s, &newest), ERR_OK);
+	assert_true(newest >= awaits_num_of(f, 2));
+	put_awaiting(f, 2, false);
+	put_awaiting(f, 4, true);
+	assert_true(awaits_num_of(f, 4) > newest);
+	fixture_reopen(f);
+	assert_int_equal(referral_newest_awaiting(f->s, &newest), ERR_OK);
+	assert_int_equal(newest, awaits_num_of(f, 4));
 }
 
 static enum err see_status(void *ctx, const struct status_row *row)
@@ -325,6 +388,7 @@ int main(void)
 		TEST(a_referral_is_found_by_its_beginning),
 		TEST(deadlines_come_in_their_order),
 		TEST(referrals_are_walked_newest_first),
+		TEST(those_that_await_us_are_found_by_themselves),
 		TEST(history),
 		TEST(agreements),
 		TEST(adoptions),

@@ -91,7 +91,7 @@ static const struct row rows[] = {
 	{"unknown 64 bits", &pb_entry_desc, "71 01 02 03 04 05 06 07 08", ERR_CANONICAL, ERR_OK},
 	{"unknown between known", &pb_hello_desc, "60 01 68 01 7a 00", ERR_CANONICAL, ERR_OK},
 	{"unknown inside", &pb_frame_desc, "32 02 10 01", ERR_CANONICAL, ERR_OK},
-	{"any field of an empty message", &pb_record_list_desc, "08 01", ERR_CANONICAL, ERR_OK},
+	{"any field of an empty message", &pb_peer_list_desc, "08 01", ERR_CANONICAL, ERR_OK},
 	/* text */
 	{"not UTF-8", &pb_entry_desc, "2a 02 c3 28", BOTH(ERR_TEXT)},
 	{"NUL", &pb_entry_desc, "2a 03 61 00 62", BOTH(ERR_TEXT)},
