@@ -6,16 +6,16 @@
  *   node.c      the queues and the turn                     open.c     init, open, close
  *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
- *   hello.c     Hello, pins, which of two sessions stays
- *   hold.c      why nothing is signed
- *   split.c     what agencies tell of third ones' ledgers, and its proof: split.h
- *   epoch*.c recover.c replay.c   new epochs, ours and a peer's: epoch.h
+ *   hello.c     Hello, pins, which of two sessions stays    hold.c     why nothing is signed
  *   inbox.c     a batch that came                           items*.c   what its items do
  *   outbox.c    batches that go                             query.c    Ask, Answer, reconciling
+ *   split.c     what agencies tell of third ones' ledgers, and its proof
+ *   epoch*.c recover.c openings_back.c replay.c   new epochs, ours and a peer's: epoch.h
  *   agreements.c  which agreement is in force               records.c  records sealed, released
- *   own_record.c  own records opened again
- *   request*.c  the local API, a file a noun                verify.c   the ledger verified in steps
- *   page.c      lists a piece at a time: page.h
+ *   own_record.c  own records opened again                  limits.c   room on the disk, quotas
+ *   alarms.c    deadlines of referrals                      verify.c   the ledger verified in steps
+ *   request*.c  the local API, a file a noun                page.c     its lists, a piece at a time
+ *   peer_test.c a peer tried step by step                   peer_watch.c  who is told of deliveries
  */
 #ifndef NODE_INTERNAL_H
 #define NODE_INTERNAL_H
