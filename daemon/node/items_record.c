@@ -327,7 +327,9 @@ enum err item_take_referral(struct taking *t)
 	row.has_consent = referral_has_consent(r);
 	row.reply_by_us = r->has_reply_by_us ? time_storable(r->reply_by_us) : 0;
 	row.expires_us = r->has_expires_us ? time_storable(r->expires_us) : 0;
-	e = referral_save(t->n, &row);
+	e = node_write(t->n);
+	if (!e)
+		e = referral_save(t->n, &row);
 	if (!e)
 		log_line(LOG_INFO, "referral received peer=%s k=%llu units=%llu",
 			 t->p->row.agency.text, (unsigned long long)row.k,
@@ -381,5 +383,6 @@ enum err item_take_supplement(struct taking *t)
 	if (e || t->reason)
 		return e;
 	row.n_disclosed += n_opened;
-	return referral_save(t->n, &row);
+	e = node_write(t->n);
+	return e ? err_trace(e) : referral_save(t->n, &row);
 }

@@ -464,6 +464,27 @@ static void a_supplement_comes_from_the_sender(void **state)
 
 /* --- again and again --- */
 
+/* In batches of their own under one checkpoint, so that nothing else is written before. */
+static void disclosed_again_to_the_same_extent(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct evil_referral r[3];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+		evil_referral_fill(e, &r[i]);
+		(void)evil_referral_add(e, &r[i]);
+	}
+	for (uint64_t i = ARRAY_LEN(r); i > 0; i--)
+		evil_batch(e, e->n_item - i, e->n_item - i + 1);
+	assert_int_equal(e->bye, 0);
+	assert_int_equal(n_referrals(e), ARRAY_LEN(r));
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		evil_referral_fini(&r[i]);
+	given_free(&g);
+}
+
 static void replayed_without_effect(void **state)
 {
 	struct given g = given_new();
@@ -503,6 +524,7 @@ int main(void)
 		cmocka_unit_test(slices_that_make_no_record),
 		cmocka_unit_test(only_what_was_seen_accepted),
 		cmocka_unit_test(a_supplement_comes_from_the_sender),
+		cmocka_unit_test(disclosed_again_to_the_same_extent),
 		cmocka_unit_test(replayed_without_effect),
 	};
 
