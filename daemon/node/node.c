@@ -413,6 +413,11 @@ enum err node_idle(struct node *n, bool *ret_more)
 	return store_wal_step(n->store, ret_more);
 }
 
+bool node_wal_is_long(const struct node *n)
+{
+	return store_wal_is_long(n->store);
+}
+
 /* --- the end --- */
 
 void node_queues_free(struct node *n)

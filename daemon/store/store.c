@@ -12,8 +12,9 @@
 #define CACHE_SIZE "-4096"	/* KiB, of the idle node's 24 MB */
 #define VALUE_BYTES_MAX 4194304 /* of one value or row: bodies are at most 256 KiB */
 #define SQL_BYTES_MAX 65536
-/* Checkpoint once this much waits: two syncs for some turns together, not for each. */
+/* Checkpoint once this much waits, and when it does even under load. */
 #define WAL_STEP_BYTES (2u * 1024u * 1024u)
+#define WAL_LONG_BYTES (32u * 1024u * 1024u)
 /* Structure is checked wholly at start up to this size, which takes about 0.1 s. */
 #define CHECK_AT_OPEN_BYTES (64 * 1024 * 1024)
 
@@ -437,9 +438,19 @@ static enum err wal_checkpoint(struct store *s, int mode, bool *ret_more)
 	return ERR_OK;
 }
 
+static uint64_t wal_bytes(const struct store *s)
+{
+	return s->n_wal_pages * (uint64_t)s->page_bytes;
+}
+
+bool store_wal_is_long(const struct store *s)
+{
+	return wal_bytes(s) >= WAL_LONG_BYTES;
+}
+
 enum err store_wal_step(struct store *s, bool *ret_more)
 {
-	if (s->n_wal_pages * (uint64_t)s->page_bytes < WAL_STEP_BYTES) {
+	if (wal_bytes(s) < WAL_STEP_BYTES) {
 		*ret_more = false;
 		return ERR_OK;
 	}

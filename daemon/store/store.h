@@ -65,9 +65,13 @@ void store_rollback(struct store *s);		    /**< no-op outside a transaction */
 /** Does a commit wait for the disk? As the database itself says, not as it was told. */
 enum err store_is_synchronous(struct store *s, bool *ret) WARN_UNUSED;
 
+/** Has the WAL grown so long that a step is due even under load? From 32 MiB on. */
+bool store_wal_is_long(const struct store *s);
+
 /**
- * One bounded PASSIVE WAL checkpoint step, between turns: nothing until 2 MiB wait in the WAL, so
- * that its two syncs are shared by some turns; call it after each commit.
+ * One PASSIVE WAL checkpoint step, between turns: nothing until 2 MiB wait in the WAL. For a moment
+ * without work, or when store_wal_is_long(): under load each page that is written again and again
+ * is moved once, and the two syncs are shared by many turns.
  *
  * @param[out] ret_more  true when there is more to move
  */

@@ -30,7 +30,6 @@ struct vault {
 	struct loop_timer *deadline_timer;
 	struct loop_timer *idle_timer;
 	struct loop_timer *stop_timer;
-	bool is_idle_armed;
 	bool is_stopping;
 	int exit_code;
 };

@@ -64,11 +64,9 @@ static void want_turn(struct vault *v)
 	loop_defer(v->loop, &v->turn_task, on_turn, v);
 }
 
+/* Later than asked for before, when there is work meanwhile. */
 static void want_idle(struct vault *v, uint64_t after_ms)
 {
-	if (v->is_idle_armed)
-		return;
-	v->is_idle_armed = true;
 	vault_must(v, loop_timer_set(v->idle_timer, loop_mono_ms() + after_ms), "timer");
 }
 
@@ -86,7 +84,7 @@ static void on_turn(void *arg)
 	}
 	if (more)
 		want_turn(v);
-	want_idle(v, IDLE_AFTER_MS);
+	want_idle(v, node_wal_is_long(v->node) ? 0 : IDLE_AFTER_MS);
 	deadline = node_deadline_ms(v->node);
 	if (deadline == UINT64_MAX)
 		loop_timer_stop(v->deadline_timer);
@@ -100,7 +98,6 @@ static void on_idle(void *arg)
 	bool more;
 	enum err e = node_idle(v->node, &more);
 
-	v->is_idle_armed = false;
 	if (e) {
 		log_err(LOG_ERR, e, "the ledger cannot be written: this node ends");
 		vault_end(v, EXIT_STORAGE);
