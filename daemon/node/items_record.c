@@ -161,28 +161,32 @@ static enum err check_joins(struct taking *t, const struct manifest *m, const st
 }
 
 /*
- * The same record is often disclosed again to the same extent. What was verified against a pinned
+ * The same record is often referred again to the same extent. What was verified against a pinned
  * key and stored need not be compared with what stands in the database, nor its seal verified
  * again: all that came is in this digest. That the openings belong to it is checked each time.
+ * Zero: it is not known, and will not be.
  */
 static enum err disclosure_digest(struct taking *t, const struct pb_disclosure *d,
 				  const struct manifest *m, struct digest *ret)
 {
 	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
-	struct view parts[] = {view_digest(&m->digest), message_bytes(d->has_opened, d->opened),
-			       view_of(NULL, 0)};
-	struct buf seal = {0};
-	enum err e = ERR_OK;
+	const struct view opened = message_bytes(d->has_opened, d->opened);
+	struct buf bytes = {0};
+	enum err e;
 
 	*ret = (struct digest){{0}};
 	if (!originator || !originator->row.pinned)
 		return ERR_OK; /* a chain of certificates is judged now, each time */
-	if (d->seal)
-		e = message_encode(d->seal, &seal);
-	parts[2] = buf_view(&seal);
+	e = buf_put_view(&bytes, view_digest(&m->digest));
 	if (!e)
-		*ret = sha256_parts(parts, ARRAY_LEN(parts));
-	buf_fini(&seal);
+		e = buf_put_u32(&bytes, (uint32_t)opened.n);
+	if (!e)
+		e = buf_put_view(&bytes, opened);
+	if (!e)
+		e = message_encode(d->seal, &bytes);
+	if (!e)
+		*ret = sha256(buf_view(&bytes));
+	buf_fini(&bytes);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -198,7 +202,8 @@ static bool is_disclosed_before(struct node *n, const struct digest *d)
 	return !digest_eq(d, &none) && digest_eq(disclosed_slot(n, d), d);
 }
 
-/* Openings of a disclosure whose manifest is known, checked wholly, then stored. */
+/* Openings of a disclosure whose manifest is known, checked wholly, then stored. @p digest: with
+ * the seal, which was checked; NULL: no seal came. */
 static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 			      const struct manifest *m, const struct agreement *a,
 			      enum policy_stage stage, bool has_consent,
@@ -226,7 +231,7 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	if (t->reason)
 		return ERR_OK;
 	*ret_n = o.n;
-	if (is_disclosed_before(t->n, digest))
+	if (digest && is_disclosed_before(t->n, digest))
 		return ERR_OK;
 	e = check_opened_before(t, &m->digest, &o);
 	if (!e && !t->reason)
@@ -236,7 +241,7 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	e = node_write(t->n);
 	if (!e)
 		e = store_openings(t, &m->digest, &o);
-	if (!e) /* what is not committed ends the process */
+	if (!e && digest) /* what is not committed ends the process */
 		*disclosed_slot(t->n, digest) = *digest;
 	return e ? err_trace(e) : ERR_OK;
 }
@@ -352,7 +357,6 @@ enum err item_take_supplement(struct taking *t)
 	struct manifest_row manifest_row;
 	struct referral_row row;
 	struct manifest manifest;
-	struct digest digest;
 	size_t n_opened = 0;
 	enum err e;
 
@@ -376,10 +380,8 @@ enum err item_take_supplement(struct taking *t)
 	if (!e)
 		e = manifest_read(manifest_row.manifest, &manifest);
 	if (!e)
-		e = disclosure_digest(t, m->record, &manifest, &digest);
-	if (!e)
 		e = take_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent,
-				  &digest, &n_opened);
+				  NULL, &n_opened);
 	if (e || t->reason)
 		return e;
 	row.n_disclosed += n_opened;

@@ -76,6 +76,13 @@ static void checkpoint_of_another(struct given *g, struct evil_referral *r)
 	r->seal.checkpoint = message_borrow(buf_view(&g->e.held_note));
 }
 
+static void an_empty_seal(struct given *g, struct evil_referral *r)
+{
+	(void)g;
+	r->seal = (struct pb_seal)PB_SEAL_INIT;
+}
+
+/* Also when the same disclosure was accepted before with a good one. */
 static void the_seal_proves_the_manifest(void **state)
 {
 	static void (*const changes[])(struct given *, struct evil_referral *) = {
@@ -90,12 +97,16 @@ static void the_seal_proves_the_manifest(void **state)
 		another_entry,
 		no_seal_checkpoint,
 		checkpoint_of_another,
+		an_empty_seal,
 	};
 	struct given g = given_new();
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
-		referral_with(&g, changes[i], REASON(BAD_SEAL));
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+			referral_with(&g, changes[i], REASON(BAD_SEAL));
+		(void)refer_to_us(&g.e);
+	}
 	given_free(&g);
 }
 
@@ -380,6 +391,26 @@ static void supplement(struct evil *e, const struct digest *leaf, const char *pa
 	expect(e, outcome);
 }
 
+static void given_names_with_an_empty_seal(struct given *g, struct evil_referral *r)
+{
+	r->n_slice = 1;
+	r->slice[0] = evil_slice_of(&g->e, "identity.given_names");
+	an_empty_seal(g, r);
+}
+
+/* A SUPPLEMENT brings no seal: what it opened may not stand for one. */
+static void a_supplement_proves_no_seal(void **state)
+{
+	struct given g = given_new();
+	struct digest leaf = refer_to_us(&g.e);
+
+	(void)state;
+	assert_int_equal(decide(&g.e, &leaf, PB(REFERRAL_STATE, ACCEPTED)), 0);
+	supplement(&g.e, &leaf, "identity.given_names", NULL, 0);
+	referral_with(&g, given_names_with_an_empty_seal, REASON(BAD_SEAL));
+	given_free(&g);
+}
+
 static void other_purpose_of_it(struct entry *entry, struct pb_supplement *m)
 {
 	(void)m;
@@ -523,6 +554,7 @@ int main(void)
 		cmocka_unit_test(two_values_of_one_field),
 		cmocka_unit_test(slices_that_make_no_record),
 		cmocka_unit_test(only_what_was_seen_accepted),
+		cmocka_unit_test(a_supplement_proves_no_seal),
 		cmocka_unit_test(a_supplement_comes_from_the_sender),
 		cmocka_unit_test(disclosed_again_to_the_same_extent),
 		cmocka_unit_test(replayed_without_effect),
