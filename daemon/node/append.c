@@ -314,7 +314,7 @@ enum err ledger_may_say(const struct node *n, struct peer *p, Amparo__V1__EntryK
 	return may_append(n, &a);
 }
 
-static enum err keep_written(const struct append *a, const struct entry_row *row,
+static enum err keep_written(struct node *n, const struct append *a, const struct entry_row *row,
 			     const uint8_t salt[SALT_BYTES])
 {
 	const struct written w = {
@@ -333,7 +333,7 @@ static enum err keep_written(const struct append *a, const struct entry_row *row
 	if (!a->opened &&
 	    (a->kind == PB(ENTRY_KIND, REFERRAL) || a->kind == PB(ENTRY_KIND, SUPPLEMENT)))
 		return ERR_OK;
-	return outbox_written(a->peer, &w);
+	return outbox_written(n, a->peer, &w);
 }
 
 enum err ledger_append(struct node *n, const struct append *a, struct appended *ret)
@@ -370,7 +370,7 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 	n->last_time_us = entry.time_us;
 	if (a->peer) {
 		advance_chain(a->peer, a, &row.leaf);
-		e = keep_written(a, &row, salt);
+		e = keep_written(n, a, &row, salt);
 	}
 	*ret = (struct appended){
 		.index = row.index, .k = entry.k, .leaf = row.leaf, .time_us = entry.time_us};

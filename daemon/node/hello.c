@@ -166,7 +166,7 @@ static enum err hello_accepted(struct node *n, struct session *s, const struct p
 			return e ? err_trace(e) : ERR_OK;
 	}
 	p->live = s;
-	outbox_forget(p); /* of a session before it */
+	outbox_forget(n, p); /* of a session before it */
 	p->n_failures = 0;
 	p->row.last_contact_us = n->port.utc_us(n->port.ctx);
 	p->row.last_error[0] = '\0';

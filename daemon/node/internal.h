@@ -42,9 +42,10 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define DISCLOSED_KEPT 4096	  /* a power of two */
-#define FRESH_BYTES_MAX (2 << 20) /* of items kept in memory for a peer, to be sent */
-#define WINDOW_ITEMS 256	  /* unreceipted items; PROTOCOL.md 6.3 */
+#define DISCLOSED_KEPT 4096	   /* a power of two */
+#define FRESH_BYTES_MAX (8u << 20) /* of items kept in memory to be sent, for all peers */
+#define FRESH_KEPT_MS 5000
+#define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
 #define WINDOW_BYTES (8u * 1024 * 1024)
 #define PUMP_BYTES_MAX (1024u * 1024u) /* made for one session in one turn, and one batch more */
 #define UNSENT_MAX (2u * 1024u * 1024u)
@@ -104,7 +105,8 @@ struct peer {
 	bool waits_for_room; /* it was told to come back: our disk was full */
 	uint64_t n_unproven; /* checkpoints of it that others told of; see split.h */
 	struct packed_item *fresh[WINDOW_ITEMS]; /* by k: written to it lately; see outbox.c */
-	size_t n_fresh_bytes;
+	size_t n_fresh;
+	uint64_t fresh_ms; /* since when there are any, monotonic */
 };
 
 /** A checkpoint of a peer that it was asked to prove. */
@@ -324,6 +326,7 @@ struct node {
 	struct output *output, **output_end;
 	struct cached_agreement *agreements;
 	struct own_cache own;
+	size_t n_fresh_bytes;			 /* of all peers */
 	struct digest disclosed[DISCLOSED_KEPT]; /* to us lately, and stored; see items_record.c */
 	struct job job[NODE_JOBS_MAX];
 	struct reconcile reconcile[NODE_JOBS_MAX];
@@ -554,16 +557,21 @@ struct written {
 };
 
 /** Keep it in memory, if the peer is there and it is not too much, so that it is not read back. */
-enum err outbox_written(struct peer *p, const struct written *w) WARN_UNUSED;
+enum err outbox_written(struct node *n, struct peer *p, const struct written *w) WARN_UNUSED;
 
 /** Wipe and forget what is kept for a peer. */
-void outbox_forget(struct peer *p);
+void outbox_forget(struct node *n, struct peer *p);
+
+/** Forget what was kept for FRESH_KEPT_MS and has not gone; and when that is, UINT64_MAX: never. */
+void outbox_tick(struct node *n, uint64_t now_ms);
+/** See outbox_tick(). */
+uint64_t outbox_deadline_ms(const struct node *n);
 
 /** The peer has receipted up to @p k: the window moves. */
 void outbox_receipted(struct session *s, uint64_t k);
 
 /** Go on from (size, k): the peer's RESUME. */
-void outbox_rewind(struct session *s, uint64_t size, uint64_t k);
+void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k);
 
 /* --- query.c --- */
 

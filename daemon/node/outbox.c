@@ -76,9 +76,15 @@ enum err body_disclosure(int kind, struct view body, void **ret_message,
 static enum err put_openings(struct packed_item *i, const struct opened_slice *opened,
 			     size_t n_opened)
 {
-	size_t at = 0;
-	enum err e = ERR_OK;
+	size_t at = 0, n_bytes = 0;
+	uint8_t *to;
+	enum err e;
 
+	for (size_t j = 0; j < n_opened; j++)
+		n_bytes += opened[j].salt.n + opened[j].slice.n;
+	e = buf_reserve(&i->openings, n_bytes, &to); /* once: a buffer that grows leaves copies */
+	if (e)
+		return err_trace(e);
 	i->opening = calloc(n_opened + 1, sizeof(*i->opening));
 	i->opening_list = calloc(n_opened + 1, sizeof(struct pb_opening *));
 	if (!i->opening || !i->opening_list)
@@ -179,15 +185,6 @@ static enum err pack_item(struct node *n, const struct entry_row *row, struct pa
 
 /* --- what was just written, and need not be read back --- */
 
-void outbox_forget(struct peer *p)
-{
-	for (size_t i = 0; i < WINDOW_ITEMS; i++) {
-		packed_item_free(p->fresh[i]);
-		p->fresh[i] = NULL;
-	}
-	p->n_fresh_bytes = 0;
-}
-
 /* The one at this position, if it is kept; it stays until it is taken. */
 static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 {
@@ -196,28 +193,64 @@ static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 	return i && i->k == k ? i : NULL;
 }
 
-static void take_fresh(struct peer *p, const struct packed_item *i)
+static size_t fresh_bytes(const struct packed_item *i)
 {
-	p->fresh[i->k % WINDOW_ITEMS] = NULL;
-	p->n_fresh_bytes -= i->n_bytes;
+	return sizeof(*i) + i->n_bytes +
+	       i->item.n_openings * (sizeof(*i->opening) + sizeof(void *));
 }
 
-enum err outbox_written(struct peer *p, const struct written *w)
+static void take_fresh(struct node *n, struct peer *p, const struct packed_item *i)
+{
+	p->fresh[i->k % WINDOW_ITEMS] = NULL;
+	p->n_fresh--;
+	n->n_fresh_bytes -= fresh_bytes(i);
+}
+
+void outbox_forget(struct node *n, struct peer *p)
+{
+	for (size_t at = 0; p->n_fresh && at < WINDOW_ITEMS; at++) {
+		struct packed_item *i = p->fresh[at];
+
+		if (!i)
+			continue;
+		take_fresh(n, p, i);
+		packed_item_free(i);
+	}
+}
+
+uint64_t outbox_deadline_ms(const struct node *n)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	for (size_t i = 0; n->n_fresh_bytes && i < n->n_peer; i++)
+		if (n->peer[i].n_fresh && n->peer[i].fresh_ms + FRESH_KEPT_MS < deadline)
+			deadline = n->peer[i].fresh_ms + FRESH_KEPT_MS;
+	return deadline;
+}
+
+void outbox_tick(struct node *n, uint64_t now_ms)
+{
+	for (size_t i = 0; n->n_fresh_bytes && i < n->n_peer; i++)
+		if (now_ms >= n->peer[i].fresh_ms + FRESH_KEPT_MS)
+			outbox_forget(n, &n->peer[i]);
+}
+
+enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 {
 	CLEANUP(packed_item_freep) struct packed_item *i = NULL;
 	struct packed_item **at = &p->fresh[w->k % WINDOW_ITEMS];
 	enum err e = ERR_OK;
 
-	if (!p->live || p->n_fresh_bytes + w->body.n > FRESH_BYTES_MAX)
-		return ERR_OK;
-	if (*at && (*at)->k > p->live->sent_k)
-		return ERR_OK; /* goes before this one */
+	if (!p->live || (*at && (*at)->k > p->live->sent_k))
+		return ERR_OK; /* nobody to send it to, or what stands here goes before */
 	if (*at) {
 		struct packed_item *sent = *at;
 
-		take_fresh(p, sent);
+		take_fresh(n, p, sent);
 		packed_item_free(sent);
 	}
+	if (n->n_fresh_bytes >= FRESH_BYTES_MAX)
+		return ERR_OK;
 	i = calloc(1, sizeof(*i));
 	if (!i)
 		return err_new(ERR_NOMEM, "item");
@@ -234,7 +267,9 @@ enum err outbox_written(struct peer *p, const struct written *w)
 	if (w->has_body)
 		name_body(i);
 	name_entry(i, w->index, w->k, w->kind);
-	p->n_fresh_bytes += i->n_bytes;
+	if (p->n_fresh++ == 0)
+		p->fresh_ms = n->port.mono_ms(n->port.ctx);
+	n->n_fresh_bytes += fresh_bytes(i);
 	*at = TAKE(i);
 	return ERR_OK;
 }
@@ -279,8 +314,9 @@ void outbox_receipted(struct session *s, uint64_t k)
 	}
 }
 
-void outbox_rewind(struct session *s, uint64_t size, uint64_t k)
+void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k)
 {
+	outbox_forget(n, s->peer);
 	s->sent_size = size;
 	s->sent_k = k;
 	s->n_flight = 0;
@@ -321,9 +357,14 @@ static enum err add_to_parcel(void *ctx, const struct entry_row *row)
 
 	if (!has_room(p, row->k))
 		return ERR_FULL;
-	e = pack_item(p->n, row, &i);
-	if (e)
-		return err_trace(e);
+	i = find_fresh(p->s->peer, row->k);
+	if (i) {
+		take_fresh(p->n, p->s->peer, i);
+	} else {
+		e = pack_item(p->n, row, &i);
+		if (e)
+			return err_trace(e);
+	}
 	if (!fits(p, i)) {
 		packed_item_free(i);
 		return ERR_FULL;
@@ -346,7 +387,7 @@ static enum err fill_parcel(struct node *n, struct session *s, struct parcel *p)
 			break;
 		if (!has_room(p, i->k) || !fits(p, i))
 			return ERR_OK;
-		take_fresh(peer, i);
+		take_fresh(n, peer, i);
 		put_in_parcel(p, i);
 	}
 	if (p->last_k == peer->row.sent_k)

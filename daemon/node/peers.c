@@ -110,7 +110,7 @@ void peers_free(struct node *n)
 	for (size_t i = 0; i < n->n_peer; i++) {
 		verify_key_free(n->peer[i].key);
 		buf_fini(&n->peer[i].held_note);
-		outbox_forget(&n->peer[i]);
+		outbox_forget(n, &n->peer[i]);
 	}
 	free(n->peer);
 	n->peer = NULL;

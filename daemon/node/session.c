@@ -41,7 +41,7 @@ enum err session_end(struct node *n, struct session *s, Amparo__V1__ByeCode code
 	s->closing = true;
 	if (s->peer->live == s) {
 		s->peer->live = NULL;
-		outbox_forget(s->peer);
+		outbox_forget(n, s->peer);
 	}
 	if (retry_after_s) /* what holds for the peer holds for us: else we would dial at once */
 		peer_pause(n, s->peer, retry_after_s, RETRY_AFTER_MAX_S);
@@ -145,7 +145,7 @@ void session_closed(struct node *n, uint64_t number)
 			continue;
 		if (s->peer->live == s) {
 			s->peer->live = NULL;
-			outbox_forget(s->peer);
+			outbox_forget(n, s->peer);
 			if (!s->closing)
 				peer_failed(n, s->peer);
 		}
@@ -175,7 +175,7 @@ static enum err take_resume(struct node *n, struct session *s, const struct pb_r
 			      (unsigned long long)m->k);
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "RESUME names another chain");
 	}
-	outbox_rewind(s, m->size, m->k);
+	outbox_rewind(n, s, m->size, m->k);
 	return ERR_OK;
 }
 
