@@ -74,7 +74,8 @@ static void keep_open(struct own_cache *c, struct own_record *r)
 {
 	struct own_record **at = bucket_of(c, &r->row.manifest);
 
-	r->n_bytes = sizeof(*r) + r->record.n + r->salts.n + r->manifest.n + r->slices.storage.n +
+	r->n_bytes = sizeof(*r) + OWN_PROOF_BYTES + r->record.n + r->salts.n + r->manifest.n +
+		     r->slices.storage.n +
 		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->commitment));
 	while (c->oldest && c->n_bytes + r->n_bytes > OWN_RECORDS_BYTES_MAX)
 		close_one(c, c->oldest);

@@ -16,6 +16,7 @@ struct node;
 struct opened_slice;
 
 #define OWN_RECORDS_BYTES_MAX (16u << 20) /**< of those kept open, together */
+#define OWN_PROOF_BYTES 4096		  /**< counted for a proof that may be made */
 #define OWN_RECORDS_KEPT_MS 5000	  /**< after the last use of any of them */
 #define OWN_BUCKETS 256			  /**< a power of two */
 

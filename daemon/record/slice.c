@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/own.h"
+#include "base/secret.h"
 #include "record/walk.h"
 
 #define SLICES_FIRST 64 /* room made at first; an ordinary record has about 40 */
@@ -20,6 +21,8 @@ void slice_set_fini(struct slice_set *s)
 	if (!s)
 		return;
 	free(s->slice);
+	if (s->storage.n)
+		wipe(buf_data(&s->storage), s->storage.n);
 	buf_fini(&s->storage);
 	*s = (struct slice_set){0};
 }

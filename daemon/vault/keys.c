@@ -32,22 +32,28 @@ uint64_t vault_port_utc_us(void *ctx)
  * small questions. What is given out is wiped here. */
 enum err vault_port_random(void *ctx, void *p, size_t n)
 {
-	static uint8_t pool[RANDOM_POOL_BYTES];
+	static const uint8_t nothing[RANDOM_POOL_BYTES];
+	static struct secret *pool; /* as long as the process: some of it will be keys */
 	static size_t n_left;
+	enum err e;
 
 	(void)ctx;
-	if (n > sizeof(pool))
+	if (n > RANDOM_POOL_BYTES)
 		return random_bytes(p, n);
-	if (n > n_left) {
-		enum err e = random_bytes(pool, sizeof(pool));
-
+	if (!pool) {
+		e = secret_new(view_of(nothing, sizeof(nothing)), &pool);
 		if (e)
 			return err_trace(e);
-		n_left = sizeof(pool);
+	}
+	if (n > n_left) {
+		e = random_bytes(pool->p, RANDOM_POOL_BYTES);
+		if (e)
+			return err_trace(e);
+		n_left = RANDOM_POOL_BYTES;
 	}
 	n_left -= n;
-	memcpy(p, pool + n_left, n);
-	wipe(pool + n_left, n);
+	memcpy(p, pool->p + n_left, n);
+	wipe(pool->p + n_left, n);
 	return ERR_OK;
 }
 
