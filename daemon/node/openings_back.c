@@ -84,6 +84,12 @@ enum err given_openings_load(struct node *n, int kind, struct view body, struct 
 
 /* --- taking back --- */
 
+/* What we once wrote, and this version does not read. */
+static bool is_unreadable(enum err e)
+{
+	return e == ERR_INVALID || (e && err_class(e) == ERR_CLASS_PEER);
+}
+
 enum err back_openings_check(const struct pb_held_item *m, int kind)
 {
 	CLEANUP(message_freep) void *message = NULL;
@@ -96,6 +102,9 @@ enum err back_openings_check(const struct pb_held_item *m, int kind)
 	if (m->n_openings > SLICES_MAX || !m->has_body)
 		return err_new(ERR_FORMAT, "openings given back without what names them");
 	e = body_disclosure(kind, message_bytes(1, m->body), &message, &d);
+	if (is_unreadable(e))
+		return ERR_OK; /* of a newer schema than ours: kept as it is, without its openings
+				*/
 	if (e || !d)
 		return e ? err_trace(e) : err_new(ERR_FORMAT, "openings where none belong");
 	for (size_t i = 0; i < m->n_openings; i++) {
@@ -192,6 +201,8 @@ enum err back_openings_keep(struct node *n, struct peer *p, const struct entry *
 	if (m->n_openings == 0)
 		return ERR_OK;
 	e = body_disclosure((int)entry->kind, message_bytes(1, m->body), &message, &d);
+	if (is_unreadable(e))
+		return ERR_OK;
 	if (!e && d &&
 	    !digest_from_view(&row.manifest,
 			      message_bytes(d->has_manifest_digest, d->manifest_digest)))
@@ -206,5 +217,5 @@ enum err back_openings_keep(struct node *n, struct peer *p, const struct entry *
 	for (size_t i = 0; !e && i < m->n_openings; i++)
 		e = keep_one(n, &row, type, m->openings[i], &known);
 	buf_fini(&known);
-	return e == ERR_NOT_FOUND ? ERR_OK : e;
+	return e == ERR_NOT_FOUND || is_unreadable(e) ? ERR_OK : e;
 }
