@@ -26,6 +26,8 @@ AMPARO = BUILD / "daemon/amparo"
 AMPAROD = BUILD / "daemon/amparod"
 WAIT_S = 20
 
+not_quick = pytest.mark.skipif("AMPARO_QUICK" in os.environ, reason="not with --quick")
+
 
 def wait_for(condition, what, timeout=WAIT_S):
     """The first true value of condition()."""

@@ -3,12 +3,13 @@
 import json
 import subprocess
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, not_quick
 
 KEYS = ("exchanges_per_s", "limit_per_s", "cpu_s_per_10k", "p50_us", "p99_us", "pss_mb")
 BROKERS = ("mosquitto", "nats")
 
 
+@not_quick
 def test_a_quick_run(programs, tmp_path):
     file = tmp_path / "figures"
     command = [ROOT / "tests/bench/run", "--quick", "--seconds", "0.5", "--rounds", "1", "--records", "50",

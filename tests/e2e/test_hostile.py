@@ -12,7 +12,7 @@ import struct
 
 import pytest
 
-from conftest import Pki, is_running, process_status, wait_for
+from conftest import Pki, is_running, not_quick, process_status, wait_for
 
 ALPN = "amparo/1"
 FRAME_MAX = 1 << 20
@@ -287,7 +287,7 @@ def test_one_address_gets_32_places(pair, pki):
         s.close()
 
 
-@pytest.mark.skipif("AMPARO_QUICK" in os.environ, reason="waits for time-outs of 10 s")
+@not_quick
 def test_a_flood_does_not_grow_the_gate(pair):
     one, two = pair
     gate = one.pids()["gate"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ROOT, free_port, wait_for
+from conftest import ROOT, free_port, not_quick, wait_for
 
 EX_TEMPFAIL = 75
 MIB = 1 << 20
@@ -162,6 +162,7 @@ def test_what_was_promised_goes_out_of_a_full_disk(on_small_disk):
     assert len(two.json("referral", "list", "--in")) == 5
 
 
+@not_quick
 def test_a_flood_stops_at_the_reserve(on_small_disk):
     """Much more than fits is sent to a node at once: it never comes to the end of its disk."""
     one, two, disk = on_small_disk

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, not_quick
 
 sys.path.insert(0, str(ROOT / "tests/soak"))
 
@@ -21,6 +21,7 @@ DECLINED = pb.REFERRAL_STATE_DECLINED
 LOST, TWICE, DIFFER = "lost", "twice", "differ"
 
 
+@not_quick
 def test_twenty_kills(programs):
     command = [ROOT / "tests/soak/run", "--cycles", "20", "--referrals", "1000", "--minutes", "1",
                "--seed", "3", "--log", "debug"]
