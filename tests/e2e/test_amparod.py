@@ -323,6 +323,10 @@ def test_they_find_each_other_again(pair):
 
 
 def test_a_name_is_resolved(make_node, one):
+    try:
+        socket.getaddrinfo("localhost", 1)
+    except socket.gaierror:
+        pytest.skip("this machine does not know localhost: /etc/hosts is missing")
     one.start()
     two = make_node("two.sk.example/office")
     two.add_peer(one, f"localhost:{one.port}")

@@ -106,6 +106,7 @@ def fill(disk, leave):
         os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - leave)
 
 
+@not_quick
 def test_a_full_disk(on_small_disk):
     one, two, disk = on_small_disk
     pids = one.pids()

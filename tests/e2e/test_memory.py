@@ -1,15 +1,15 @@
 """Each allocation of the real processes fails, in a sample of the cases of tests/faults/starve, which
 does the work; `tests/long/run memory` takes all."""
 
-import os
 import re
 import subprocess
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, not_quick
 
-N_CASES = 12 if "AMPARO_QUICK" in os.environ else 240
+N_CASES = 240
 
 
+@not_quick
 def test_memory_runs_out(programs):
     done = subprocess.run([ROOT / "tests/faults/starve", "--cases", str(N_CASES)],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -7,7 +7,7 @@ from amparo_peer import batch, codec, session
 from amparo_peer.codec import pb
 from amparo_peer.ledger import Written
 from amparo_peer.peer import OTHER_ROLE, Link
-from conftest import wait_for
+from conftest import not_quick, wait_for
 from independent_peer import (PEER, THIRD, Meeting, find_federation, make_dialled,  # noqa: F401
                               make_meeting)
 
@@ -173,6 +173,7 @@ def test_session_fault(meeting, name):
     meeting.is_still_served()
 
 
+@not_quick
 @pytest.mark.parametrize("name", (
     "unsealed Hello", "Hello over another session", "Hello of the other role",
     "batch before Hello", "garbage", "length of 4 GiB", "bad inclusion"))
