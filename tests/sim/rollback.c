@@ -15,12 +15,8 @@
 #include "inspect.h"
 #include "store/epoch_table.h"
 #include "store/store.h"
-#include "world.h"
+#include "story.h"
 
-#define CZ 0
-#define SK 1
-#define AT 2
-#define N 3
 #define ROWS_MAX 64
 
 static bool verbose, quick;
@@ -36,48 +32,6 @@ static void take_line(void *ctx, enum log_level level, const char *line)
 
 /* --- what people do --- */
 
-struct story {
-	struct world w;
-	uint8_t record_id[N][16];
-};
-
-static struct reply_list *ask_ok(struct agency *a, struct pb_api_request *m)
-{
-	struct reply_list *l = world_ask(a, m);
-	const struct pb_api_error *error = l->n ? l->reply[l->n - 1]->error : NULL;
-
-	if (error)
-		fprintf(stderr, "rollback: %s: %s\n", a->label, error->text);
-	MUST(a->world, l->is_whole && !error);
-	return l;
-}
-
-static void adopt(struct agency *a)
-{
-	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_agreement_adopt ask = PB_AGREEMENT_ADOPT_INIT;
-
-	ask.has_file = 1;
-	ask.file = message_borrow(given_agreement());
-	m.agreement_adopt = &ask;
-	reply_list_free(ask_ok(a, &m));
-}
-
-static void import(struct story *s, size_t i)
-{
-	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_record_import ask = PB_RECORD_IMPORT_INIT;
-	struct reply_list *l;
-
-	ask.has_type = ask.has_record = 1;
-	ask.type = (uint32_t)given_record(0)->type;
-	ask.record = message_borrow(buf_view(&given_record(0)->bytes));
-	m.record_import = &ask;
-	l = ask_ok(&s->w.agency[i], &m);
-	memcpy(s->record_id[i], l->reply[0]->record->id.data, 16);
-	reply_list_free(l);
-}
-
 /* One entry, where an import makes two. */
 static void consult(struct story *s, size_t i)
 {
@@ -88,27 +42,7 @@ static void consult(struct story *s, size_t i)
 	ask.record_id = message_borrow(view_of(s->record_id[i], 16));
 	ask.reason = why;
 	m.record_show = &ask;
-	reply_list_free(ask_ok(&s->w.agency[i], &m));
-}
-
-static void refer(struct story *s, size_t from, size_t to)
-{
-	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_referral_send ask = PB_REFERRAL_SEND_INIT;
-	struct pb_referral terms = PB_REFERRAL_INIT;
-
-	terms.has_type = terms.has_urgency = terms.has_responsibility = terms.has_basis = 1;
-	terms.type = PB(REFERRAL_TYPE, TRACING);
-	terms.urgency = PB(URGENCY, URGENT);
-	terms.responsibility = PB(RESPONSIBILITY, REFERRAL);
-	terms.basis = PB(LEGAL_BASIS, PUBLIC_TASK);
-	ask.has_record_id = ask.has_purpose = 1;
-	ask.record_id = message_borrow(view_of(s->record_id[from], 16));
-	ask.peer = s->w.agency[to].id.text;
-	ask.purpose = PB(PURPOSE, CHILD_PROTECTION);
-	ask.terms = &terms;
-	m.referral_send = &ask;
-	reply_list_free(ask_ok(&s->w.agency[from], &m));
+	reply_list_free(story_ask(&s->w.agency[i], &m));
 }
 
 static struct reply_list *list(struct agency *a)
@@ -117,7 +51,7 @@ static struct reply_list *list(struct agency *a)
 	struct pb_referral_list ask = PB_REFERRAL_LIST_INIT;
 
 	m.referral_list = &ask;
-	return ask_ok(a, &m);
+	return story_ask(a, &m);
 }
 
 /* Decide all that waits for it. */
@@ -138,30 +72,9 @@ static void decide(struct agency *a, int state)
 		ask.state = (Amparo__V1__ReferralState)state;
 		ask.reason = why;
 		m.referral_decide = &ask;
-		reply_list_free(ask_ok(a, &m));
+		reply_list_free(story_ask(a, &m));
 	}
 	reply_list_free(l);
-}
-
-static struct reply_list *peers_of(struct agency *a)
-{
-	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_peer_list ask = PB_PEER_LIST_INIT;
-
-	m.peer_list = &ask;
-	return ask_ok(a, &m);
-}
-
-static bool peer_is(struct agency *a, const struct agency *of, const char *state)
-{
-	struct reply_list *l = peers_of(a);
-	bool is = false;
-
-	for (size_t i = 0; i < l->n; i++)
-		if (l->reply[i]->peer && strcmp(l->reply[i]->peer->id, of->id.text) == 0)
-			is = strcmp(l->reply[i]->peer->state, state) == 0;
-	reply_list_free(l);
-	return is;
 }
 
 static void new_epoch(struct agency *a, struct reply_list **ret)
@@ -182,7 +95,7 @@ static void accept_epoch(struct agency *a, struct agency *of)
 	ask.peer = of->id.text;
 	ask.reason = why;
 	m.peer_accept_epoch = &ask;
-	reply_list_free(ask_ok(a, &m));
+	reply_list_free(story_ask(a, &m));
 }
 
 static void resume(struct agency *a, struct agency *of)
@@ -193,7 +106,7 @@ static void resume(struct agency *a, struct agency *of)
 	ask.peer = of->id.text;
 	ask.reason = why;
 	m.peer_resume = &ask;
-	reply_list_free(ask_ok(a, &m));
+	reply_list_free(story_ask(a, &m));
 }
 
 static bool is_refused(struct reply_list *l)
@@ -215,7 +128,7 @@ static void verify(struct world *w, size_t n_of_cz, size_t n_of_sk)
 
 			ask.peer = i == j ? NULL : w->agency[j].id.text;
 			m.audit_verify = &ask;
-			l = ask_ok(&w->agency[i], &m);
+			l = story_ask(&w->agency[i], &m);
 			for (size_t k = 0; k < l->n; k++) {
 				const struct pb_verify_result *r = l->reply[k]->verify;
 
@@ -231,24 +144,6 @@ static void verify(struct world *w, size_t n_of_cz, size_t n_of_sk)
 
 /* --- the world --- */
 
-static void begin(struct story *s, uint64_t seed)
-{
-	*s = (struct story){.w = {.seed = 0}};
-	world_init(&s->w, seed, N);
-	s->w.is_unwatched = true; /* a ledger that goes back is what it is about */
-	world_run(&s->w, 20 * SECOND_US);
-	for (size_t i = 0; i < N; i++) {
-		adopt(&s->w.agency[i]);
-		import(s, i);
-	}
-	world_run(&s->w, 20 * SECOND_US);
-}
-
-static void rest(struct world *w)
-{
-	world_run(w, 5 * MINUTE_US);
-}
-
 struct backup {
 	struct disk_image *image;
 	uint8_t newest[8192], previous[8192];
@@ -260,7 +155,7 @@ static void keep(struct agency *a, struct backup *b)
 	world_stop(a, POWER_KEPT);
 	b->image = disk_save(a->disk);
 	world_start(a);
-	rest(a->world);
+	story_rest(a->world);
 }
 
 /* The database goes back; last-signed, which lies elsewhere, only when it was in the backup. */
@@ -335,7 +230,7 @@ static void must_show_all(struct agency *a, const struct known *k)
 		ask.content = 1;
 		ask.reason = why;
 		m.referral_show = &ask;
-		l = ask_ok(a, &m);
+		l = story_ask(a, &m);
 		content = l->reply[l->n - 1]->referral_content;
 		MUST(a->world, content && content->terms && content->record);
 		MUST(a->world, content->record->record.len > 0);
@@ -404,22 +299,22 @@ static void live_on(struct story *s)
 	struct agency *cz = &s->w.agency[CZ], *sk = &s->w.agency[SK], *at = &s->w.agency[AT];
 
 	for (int i = 0; i < 4; i++) {
-		refer(s, CZ, SK);
-		refer(s, SK, CZ);
-		refer(s, AT, CZ);
+		story_refer(s, CZ, SK);
+		story_refer(s, SK, CZ);
+		story_refer(s, AT, CZ);
 	}
-	rest(&s->w);
+	story_rest(&s->w);
 	decide(sk, PB(REFERRAL_STATE, ACCEPTED));
 	decide(cz, PB(REFERRAL_STATE, ACCEPTED));
-	rest(&s->w);
-	refer(s, CZ, SK);
-	refer(s, CZ, AT);
-	refer(s, SK, CZ);
-	refer(s, AT, CZ);
-	rest(&s->w);
+	story_rest(&s->w);
+	story_refer(s, CZ, SK);
+	story_refer(s, CZ, AT);
+	story_refer(s, SK, CZ);
+	story_refer(s, AT, CZ);
+	story_rest(&s->w);
 	decide(at, PB(REFERRAL_STATE, DECLINED));
 	decide(cz, PB(REFERRAL_STATE, DECLINED));
-	rest(&s->w);
+	story_rest(&s->w);
 }
 
 static void new_epoch_ok(struct agency *a)
@@ -440,31 +335,31 @@ static void recover_all(struct story *s)
 	new_epoch_ok(cz);
 	new_epoch(cz, &l); /* it is whole now */
 	MUST(&s->w, is_refused(l));
-	rest(&s->w);
+	story_rest(&s->w);
 	for (size_t i = SK; i < N; i++) {
-		MUST(&s->w, peer_is(&s->w.agency[i], cz, "new-epoch"));
-		MUST(&s->w, peer_is(cz, &s->w.agency[i], "recovering"));
+		MUST(&s->w, story_peer_is(&s->w.agency[i], cz, "new-epoch"));
+		MUST(&s->w, story_peer_is(cz, &s->w.agency[i], "recovering"));
 	}
 	for (size_t i = SK; i < N; i++)
 		accept_epoch(&s->w.agency[i], cz);
-	rest(&s->w);
+	story_rest(&s->w);
 	for (size_t i = SK; i < N; i++) {
-		MUST(&s->w, peer_is(&s->w.agency[i], cz, "connected"));
-		MUST(&s->w, peer_is(cz, &s->w.agency[i], "connected"));
+		MUST(&s->w, story_peer_is(&s->w.agency[i], cz, "connected"));
+		MUST(&s->w, story_peer_is(cz, &s->w.agency[i], "connected"));
 	}
 }
 
 /* New exchanges, on agreements that are in force again. */
 static void go_on(struct story *s)
 {
-	refer(s, CZ, SK);
-	refer(s, SK, CZ);
-	refer(s, AT, CZ);
-	refer(s, CZ, AT);
-	rest(&s->w);
+	story_refer(s, CZ, SK);
+	story_refer(s, SK, CZ);
+	story_refer(s, AT, CZ);
+	story_refer(s, CZ, AT);
+	story_rest(&s->w);
 	for (size_t i = 0; i < N; i++)
 		decide(&s->w.agency[i], PB(REFERRAL_STATE, ACCEPTED));
-	rest(&s->w);
+	story_rest(&s->w);
 	must_agree(&s->w);
 }
 
@@ -478,28 +373,28 @@ static void a_backup_is_put_back(uint64_t seed, bool with_last_signed)
 	uint8_t record[sizeof(s.record_id[0])];
 	struct agency *cz;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
-	refer(&s, CZ, SK);
-	refer(&s, AT, CZ);
-	rest(&s.w);
+	story_refer(&s, CZ, SK);
+	story_refer(&s, AT, CZ);
+	story_rest(&s.w);
 	decide(cz, PB(REFERRAL_STATE, ACCEPTED));
-	rest(&s.w);
+	story_rest(&s.w);
 	keep(cz, &b);
 	memcpy(record, s.record_id[CZ], sizeof(record));
-	import(&s, CZ); /* what is disclosed of this one is all that will come back of it */
+	story_import(&s, CZ); /* what is disclosed of this one is all that will come back of it */
 	live_on(&s);
 	must_agree(&s.w);
 	note_known(cz, &before);
 	must_show_all(cz, &before);
-	rest(&s.w);
+	story_rest(&s.w);
 	note_known(cz, &before); /* some are opened now */
 	memcpy(s.record_id[CZ], record, sizeof(record));
 
 	put_back(cz, &b, with_last_signed);
 	/* what is beside the database says it at once; else the peers do */
 	MUST(&s.w, (node_hold(cz->node) != NULL) == !with_last_signed);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_sign_nothing(cz);
 	world_stop(cz, POWER_DROPPED);
 	world_start(cz);
@@ -516,7 +411,7 @@ static void a_backup_is_put_back(uint64_t seed, bool with_last_signed)
 	verify(&s.w, 2, 1);
 	world_stop(cz, POWER_DROPPED);
 	world_start(cz);
-	rest(&s.w);
+	story_rest(&s.w);
 	MUST(&s.w, !node_hold(cz->node));
 	must_agree(&s.w);
 	disk_image_free(b.image);
@@ -531,23 +426,23 @@ static void what_nobody_got_is_sent_again(uint64_t seed)
 	struct known at_at;
 	struct agency *cz, *at;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
 	at = &s.w.agency[AT];
-	refer(&s, AT, CZ);
-	rest(&s.w);
+	story_refer(&s, AT, CZ);
+	story_rest(&s.w);
 	world_stop(at, POWER_KEPT);
-	refer(&s, CZ, AT);
-	refer(&s, CZ, AT);
+	story_refer(&s, CZ, AT);
+	story_refer(&s, CZ, AT);
 	decide(cz, PB(REFERRAL_STATE, ACCEPTED));
 	keep(cz, &b);
-	refer(&s, CZ, AT); /* this one is lost: nobody but this database had it */
-	refer(&s, CZ, SK);
-	rest(&s.w);
+	story_refer(&s, CZ, AT); /* this one is lost: nobody but this database had it */
+	story_refer(&s, CZ, SK);
+	story_rest(&s.w);
 	put_back(cz, &b, false);
 	must_sign_nothing(cz);
 	world_start(at);
-	rest(&s.w);
+	story_rest(&s.w);
 	recover_all(&s);
 	must_agree(&s.w);
 	note_known(at, &at_at);
@@ -569,7 +464,7 @@ static void put_back_twice(uint64_t seed)
 	struct known before, after;
 	struct agency *cz;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
 	keep(cz, &b);
 	live_on(&s);
@@ -578,7 +473,7 @@ static void put_back_twice(uint64_t seed)
 	go_on(&s);
 	note_known(cz, &before);
 	put_back(cz, &b, true);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_sign_nothing(cz);
 	recover_all(&s);
 	note_known(cz, &after);
@@ -597,7 +492,7 @@ static void it_ends_in_the_middle(uint64_t seed)
 	struct agency *cz;
 	unsigned n_crashes = 0, n_held = 0;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
 	keep(cz, &b);
 	live_on(&s);
@@ -628,12 +523,12 @@ static void it_ends_in_the_middle(uint64_t seed)
 		reply_list_free(l);
 	}
 	MUST(&s.w, n_crashes > (quick ? 1 : 10) && n_held > (quick ? 0 : 5));
-	rest(&s.w);
+	story_rest(&s.w);
 	for (size_t i = SK; i < N; i++)
-		MUST(&s.w, peer_is(&s.w.agency[i], cz, "new-epoch"));
+		MUST(&s.w, story_peer_is(&s.w.agency[i], cz, "new-epoch"));
 	for (size_t i = SK; i < N; i++)
 		accept_epoch(&s.w.agency[i], cz);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_agree(&s.w);
 	go_on(&s);
 	printf("rollback: crashes=%u held=%u\n", n_crashes, n_held);
@@ -645,7 +540,7 @@ static void must_all_be_connected(struct world *w)
 {
 	for (size_t i = 0; i < N; i++)
 		for (size_t j = 0; j < N; j++)
-			MUST(w, i == j || peer_is(&w->agency[i], &w->agency[j], "connected"));
+			MUST(w, i == j || story_peer_is(&w->agency[i], &w->agency[j], "connected"));
 }
 
 /* Two lose theirs at the same time, and neither waits for the other. */
@@ -656,13 +551,13 @@ static void two_begin_new_epochs(uint64_t seed)
 	struct known had, has;
 	struct agency *cz, *sk, *at;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
 	sk = &s.w.agency[SK];
 	at = &s.w.agency[AT];
-	refer(&s, CZ, SK);
-	refer(&s, SK, CZ);
-	rest(&s.w);
+	story_refer(&s, CZ, SK);
+	story_refer(&s, SK, CZ);
+	story_rest(&s.w);
 	keep(cz, &cz_had);
 	if (seed % 2)
 		live_on(&s); /* one of the two backups is older than the other */
@@ -670,22 +565,22 @@ static void two_begin_new_epochs(uint64_t seed)
 	live_on(&s);
 	put_back(cz, &cz_had, false);
 	put_back(sk, &sk_had, false);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_sign_nothing(cz);
 	must_sign_nothing(sk);
 	note_known(sk, &had);
 	new_epoch_ok(cz);
 	if (seed % 3 == 0)
-		rest(&s.w);
+		story_rest(&s.w);
 	new_epoch_ok(sk);
-	rest(&s.w);
+	story_rest(&s.w);
 	accept_epoch(at, cz);
 	accept_epoch(at, sk);
 	accept_epoch(sk, cz);
 	if (seed % 3 == 1)
-		rest(&s.w);
+		story_rest(&s.w);
 	accept_epoch(cz, sk);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_all_be_connected(&s.w);
 	must_agree(&s.w);
 	note_known(sk, &has); /* what cz had lost of it came back, some under a new id */
@@ -723,12 +618,12 @@ static void it_signed_before_it_noticed(uint64_t seed)
 	struct agency *cz, *sk, *at;
 	uint64_t size;
 
-	begin(&s, seed);
+	story_begin(&s, seed);
 	cz = &s.w.agency[CZ];
 	sk = &s.w.agency[SK];
 	at = &s.w.agency[AT];
-	refer(&s, CZ, SK);
-	rest(&s.w);
+	story_refer(&s, CZ, SK);
+	story_rest(&s.w);
 	keep(cz, &b);
 	live_on(&s);
 	size = size_held(sk, cz);
@@ -736,29 +631,29 @@ static void it_signed_before_it_noticed(uint64_t seed)
 	world_stop(at, POWER_KEPT);
 	put_back(cz, &b, true);
 	MUST(&s.w, !node_hold(cz->node));
-	refer(&s, CZ, SK);
+	story_refer(&s, CZ, SK);
 	while (inspect_node(cz->node).signed_size < size)
 		consult(&s, CZ);
 	MUST(&s.w, inspect_node(cz->node).signed_size == size);
 	world_start(sk);
-	rest(&s.w);
+	story_rest(&s.w);
 	MUST(&s.w, node_hold(cz->node));
 	world_start(at);
 	new_epoch_ok(cz);
-	rest(&s.w);
-	if (peer_is(sk, cz, "stopped")) /* when it got to see that Hello */
+	story_rest(&s.w);
+	if (story_peer_is(sk, cz, "stopped")) /* when it got to see that Hello */
 		resume(sk, cz);
-	if (peer_is(at, cz, "stopped"))
+	if (story_peer_is(at, cz, "stopped"))
 		resume(at, cz);
-	rest(&s.w);
+	story_rest(&s.w);
 	accept_epoch(sk, cz);
 	accept_epoch(at, cz);
-	rest(&s.w);
-	MUST(&s.w, peer_is(sk, cz, "stopped")); /* for what EPOCH says */
+	story_rest(&s.w);
+	MUST(&s.w, story_peer_is(sk, cz, "stopped")); /* for what EPOCH says */
 	resume(sk, cz);
-	if (peer_is(at, cz, "stopped"))
+	if (story_peer_is(at, cz, "stopped"))
 		resume(at, cz);
-	rest(&s.w);
+	story_rest(&s.w);
 	must_all_be_connected(&s.w);
 	must_agree(&s.w);
 	go_on(&s);

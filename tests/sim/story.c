@@ -27,7 +27,7 @@ static void adopt(struct agency *a)
 	reply_list_free(story_ask(a, &m));
 }
 
-static void import(struct story *s, size_t i)
+void story_import(struct story *s, size_t i)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_record_import ask = PB_RECORD_IMPORT_INIT;
@@ -91,7 +91,7 @@ void story_begin(struct story *s, uint64_t seed)
 	world_run(&s->w, 20 * SECOND_US);
 	for (size_t i = 0; i < N; i++) {
 		adopt(&s->w.agency[i]);
-		import(s, i);
+		story_import(s, i);
 	}
 	world_run(&s->w, 20 * SECOND_US);
 }

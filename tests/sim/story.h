@@ -27,6 +27,9 @@ void story_rest(struct world *w);
 /** Ask; it must be answered, and not with an error. Freed by reply_list_free(). */
 struct reply_list *story_ask(struct agency *a, struct pb_api_request *m);
 
+/** A new record; referrals are of the newest. */
+void story_import(struct story *s, size_t i);
+
 /** A referral of its record. */
 void story_refer(struct story *s, size_t from, size_t to);
 
