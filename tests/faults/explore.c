@@ -206,12 +206,12 @@ static void progress(struct explore *x)
 	fflush(stdout);
 }
 
-static bool is_selected(const struct explore *x)
+static bool is_selected(struct explore *x)
 {
-	const uint64_t n = x->n_cases - 1;
-
-	return x->n_cases > x->n_before && x->n_failed < FAILURES_MAX && n % x->o.stride == 0 &&
-	       n / x->o.stride % x->o.parts == x->o.part;
+	if (!x->is_chosen && (x->n_cases - 1) % x->o.stride)
+		return false;
+	return x->n_chosen++ % x->o.parts == x->o.part && x->n_cases > x->n_before &&
+	       x->n_failed < FAILURES_MAX;
 }
 
 /*
@@ -225,8 +225,15 @@ static pid_t split(void)
 
 void explore_point(struct explore *x)
 {
-	if (!x->is_child)
-		x->n_points++;
+	if (x->is_child)
+		return;
+	x->n_points++;
+	x->is_chosen = false;
+}
+
+void explore_choose(struct explore *x)
+{
+	x->is_chosen = true;
 }
 
 bool explore_case(struct explore *x, unsigned variant, const char *what)

@@ -38,6 +38,8 @@ struct explore {
 	int agency;	  /**< whose points now */
 	uint64_t n_points;
 	uint64_t n_cases;  /**< points times their variants */
+	bool is_chosen;	   /**< this point: whatever the stride */
+	uint64_t n_chosen; /**< cases that were, or that the stride meets */
 	uint64_t n_run;	   /**< children told to the end */
 	uint64_t n_failed; /**< of them, badly */
 	uint64_t n_before; /**< cases that an earlier run has done */
@@ -54,6 +56,9 @@ void explore_agency(struct explore *x, int agency);
 
 /** A point begins: explore_case() follows, once for each of its variants, numbered from 0. */
 void explore_point(struct explore *x);
+
+/** The cases of this point are run whatever the stride. */
+void explore_choose(struct explore *x);
 
 /**
  * A variant of this point.
