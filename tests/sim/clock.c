@@ -48,6 +48,8 @@ void world_resume(struct agency *a)
 {
 	const uint64_t now = a->world->now_us;
 
+	if (a->paused_until_us > now)
+		world_pull(a, a->paused_until_us);
 	a->paused_until_us = 0;
 	a->clock.suspended_us = not_counted_us(&a->clock, now);
 	a->clock.suspend_from_us = a->clock.suspend_until_us = 0;

@@ -29,6 +29,8 @@ struct event {
 
 /* --- world.c --- */
 void world_push(struct world *w, struct event e);
+/* What waits for an agency until at_us happens now, in its order: it stood still for less long. */
+void world_pull(struct agency *a, uint64_t at_us);
 void fill_random(void *ctx, uint8_t *p, size_t n);
 
 /** What runs from now on, and allocates, is an agency's; @p a NULL: the world's. */

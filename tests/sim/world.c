@@ -65,7 +65,7 @@ static bool before(const struct event *a, const struct event *b)
 	return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-void world_push(struct world *w, struct event e)
+static void insert(struct world *w, struct event e)
 {
 	size_t i;
 
@@ -74,15 +74,20 @@ void world_push(struct world *w, struct event e)
 		w->heap = realloc(w->heap, w->cap_heap * sizeof(*w->heap));
 		ASSERT(w->heap);
 	}
-	if (e.at_us < w->now_us)
-		e.at_us = w->now_us;
-	e.order = w->next_order++;
 	i = w->n_heap++;
 	while (i && before(&e, &w->heap[(i - 1) / 2])) {
 		w->heap[i] = w->heap[(i - 1) / 2];
 		i = (i - 1) / 2;
 	}
 	w->heap[i] = e;
+}
+
+void world_push(struct world *w, struct event e)
+{
+	if (e.at_us < w->now_us)
+		e.at_us = w->now_us;
+	e.order = w->next_order++;
+	insert(w, e);
 }
 
 static struct event pop(struct world *w)
@@ -124,6 +129,26 @@ static struct agency *event_agency(struct world *w, const struct event *e)
 		return c->end[e->end].agency;
 	}
 	return NULL;
+}
+
+void world_pull(struct agency *a, uint64_t at_us)
+{
+	struct world *w = a->world;
+	struct event *const heap = w->heap;
+	const size_t n = w->n_heap;
+
+	w->heap = NULL;
+	w->n_heap = w->cap_heap = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct event e = heap[i];
+
+		if (e.at_us == at_us && event_agency(w, &e) == a)
+			e.at_us = w->now_us;
+		insert(w, e);
+	}
+	free(heap);
+	if (a->wake_at_us == at_us)
+		a->wake_at_us = w->now_us;
 }
 
 static void happen(struct world *w, struct event *e)
