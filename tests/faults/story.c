@@ -106,7 +106,8 @@ static size_t count_referrals(struct story *s, size_t who, int side, int state)
 	return n;
 }
 
-bool story_has_agreement(struct story *s, size_t who, const char *state)
+/* Either of two states, as one answer tells: it goes from one to the other on its own. */
+static bool has_agreement(struct story *s, size_t who, const char *state, const char *or_state)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_agreement_list ask = PB_AGREEMENT_LIST_INIT;
@@ -115,11 +116,19 @@ bool story_has_agreement(struct story *s, size_t who, const char *state)
 
 	m.agreement_list = &ask;
 	l = story_read(s, who, &m);
-	for (size_t i = 0; i < l->n; i++)
-		found = found || (l->reply[i]->agreement &&
-				  strcmp(l->reply[i]->agreement->state, state) == 0);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct pb_agreement_row *row = l->reply[i]->agreement;
+
+		found = found || (row && (strcmp(row->state, state) == 0 ||
+					  strcmp(row->state, or_state) == 0));
+	}
 	reply_list_free(l);
 	return found;
+}
+
+bool story_has_agreement(struct story *s, size_t who, const char *state)
+{
+	return has_agreement(s, who, state, state);
 }
 
 bool story_is_in_force(struct story *s, size_t who)
@@ -129,7 +138,7 @@ bool story_is_in_force(struct story *s, size_t who)
 
 static bool has_adopted(struct story *s, size_t who)
 {
-	return story_is_in_force(s, who) || story_has_agreement(s, who, "adopted-here");
+	return has_agreement(s, who, "adopted-here", "in-force");
 }
 
 /* --- what is done: once, however often it takes --- */
