@@ -715,7 +715,7 @@ enum err request_clock_confirm(struct asking *a) WARN_UNUSED;
 /** One PeerRow. */
 enum err reply_peer(struct asking *a, struct peer *p, bool more) WARN_UNUSED;
 
-/** Insert or replace by leaf, and say whether it awaits us. All of node/ writes referrals by it. */
+/** referral_put(), and say whether it awaits us. All of node/ writes referrals by it. */
 enum err referral_save(struct node *n, struct referral_row *r) WARN_UNUSED;
 
 /** Change the state of a referral on our side: entry, history, row. */

@@ -205,10 +205,11 @@ enum err item_referral(struct taking *t, struct referral_row *ret)
 	return e ? err_trace(e) : ERR_OK;
 }
 
-static enum err record_status(struct taking *t, const struct pb_status *m, int refused)
+static enum err record_status(struct taking *t, const struct referral_row *referral,
+			      const struct pb_status *m, int refused)
 {
 	struct status_row row = {
-		.referral = t->entry.answers,
+		.referral = referral->num,
 		.leaf = t->item->leaf,
 		.is_incoming = true,
 		.k = t->entry.k,
@@ -247,7 +248,7 @@ static enum err apply_state(struct taking *t, const struct pb_status *m, struct 
 		break;
 	case REFERRAL_SUPERSEDED:
 		t->reason = PB(REFUSAL_REASON, SUPERSEDED);
-		return record_status(t, m, t->reason);
+		return record_status(t, row, m, t->reason);
 	case REFERRAL_ILLEGAL:
 		return item_refuse(t, PB(REFUSAL_REASON, STATE));
 	}
@@ -283,7 +284,7 @@ static enum err take_status(struct taking *t)
 		e = apply_state(t, m, &row);
 	if (e || t->reason)
 		return e;
-	return record_status(t, m, 0);
+	return record_status(t, &row, m, 0);
 }
 
 /* --- any item --- */

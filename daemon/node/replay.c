@@ -104,7 +104,6 @@ static enum err replay_status(struct again *a)
 {
 	CLEANUP(message_freep) struct pb_status *m = NULL;
 	struct status_row history = {
-		.referral = a->entry.answers,
 		.leaf = a->leaf,
 		.k = a->entry.k,
 		.time_us = a->entry.time_us,
@@ -116,6 +115,7 @@ static enum err replay_status(struct again *a)
 		e = referral_get(a->n->store, &a->entry.answers, &row);
 	if (e)
 		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e);
+	history.referral = row.num;
 	history.state = m->has_state ? (int)m->state : 0;
 	history.opened = m->has_opened && m->opened;
 	if (m->has_state && row.state != (int)m->state) {
@@ -418,8 +418,6 @@ static enum err referral_again(struct again *a)
 	if (e)
 		return e == ERR_NOT_FOUND ? ERR_OK : err_trace(e); /* written again before */
 	e = append_again(a, NULL, &done);
-	if (!e)
-		e = referral_rename(a->n->store, &a->leaf, &done.leaf);
 	if (e)
 		return err_trace(e);
 	row.leaf = done.leaf;

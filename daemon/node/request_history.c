@@ -75,7 +75,7 @@ enum err history_load(struct node *n, const struct referral_row *r, struct histo
 	ret->list = calloc(HISTORY_MAX, sizeof(struct pb_status_record *));
 	if (!newest || !ret->record || !ret->reason || !ret->list)
 		return err_new(ERR_NOMEM, "history");
-	e = status_walk(n->store, &r->leaf, keep_row, newest);
+	e = status_walk(n->store, r->num, keep_row, newest);
 	if (e)
 		return err_trace(e);
 	first = newest->n > HISTORY_MAX ? newest->n - HISTORY_MAX : 0;

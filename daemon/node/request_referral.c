@@ -378,7 +378,7 @@ enum err referral_change(struct node *n, const struct node_caller *caller, struc
 		.answers = &r->leaf,
 		.caller = caller,
 	};
-	struct status_row row = {.referral = r->leaf, .state = state, .opened = opened};
+	struct status_row row = {.referral = r->num, .state = state, .opened = opened};
 	struct appended done;
 	struct buf body = {0};
 	enum err e;

@@ -89,17 +89,15 @@ enum statement {
 	ST_MANIFEST_GET,
 	ST_OPENING_PUT,
 	ST_OPENING_WALK,
+	ST_REFERRAL_NEWEST,
 	ST_REFERRAL_PUT,
 	ST_REFERRAL_CHANGE,
-	ST_REFERRAL_GET,
 	ST_REFERRAL_FIND,
 	ST_REFERRAL_WALK,
 	ST_REFERRAL_WALK_AWAITING,
 	ST_REFERRAL_COUNT_AWAITING,
 	ST_REFERRAL_NEWEST_AWAITING,
 	ST_REFERRAL_WALK_PEER,
-	ST_REFERRAL_RENAME,
-	ST_STATUS_RENAME,
 	ST_REFERRAL_WALK_REPLY_BY,
 	ST_REFERRAL_WALK_EXPIRES,
 	ST_STATUS_PUT,
@@ -133,7 +131,8 @@ struct store {
 	uint64_t counted_epoch, n_entries; /**< of the newest entry written */
 	bool has_counted;		   /**< these two hold */
 	uint64_t blob_num;		   /**< of the newest blob; 0: not known */
-	uint64_t awaits_num;		   /**< given out last to a referral; 0: not known */
+	uint64_t referral_num;		   /**< given out last to a referral; 0: not known */
+	uint64_t awaits_num;		   /**< likewise, to one that awaits us */
 	bool in_transaction;
 	bool failed; /**< a storage error is final */
 };

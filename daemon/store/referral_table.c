@@ -3,13 +3,16 @@
 #include "store/internal.h"
 
 #define REFERRAL_COLUMNS                                                                           \
-	"leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, urgency, "     \
+	"num, leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, "         \
+	"urgency, "                                                                                \
 	"state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "           \
 	"reply_by_us, expires_us, release_due, awaits"
-#define REFERRAL_READ "SELECT " REFERRAL_COLUMNS ", num FROM referral "
+#define REFERRAL_READ "SELECT " REFERRAL_COLUMNS " FROM referral "
+#define GENERATION_BITS 12 /* of a num: as the index by leaf has it */
 
 static void referral_bind(struct query *q, const struct referral_row *row, uint64_t awaits)
 {
+	query_bind_u64(q, row->num);
 	query_bind_digest(q, &row->leaf);
 	query_bind_i64(q, row->is_incoming);
 	query_bind_i64(q, row->peer);
@@ -37,6 +40,7 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 {
 	struct referral_row row;
 
+	row.num = query_u64(q);
 	query_digest(q, &row.leaf);
 	row.is_incoming = query_bool(q);
 	row.peer = query_i64(q);
@@ -59,7 +63,6 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 	row.release_due = query_bool(q);
 	row.awaits_num = query_u64(q);
 	row.awaits_us = row.awaits_num > 0;
-	row.num = query_u64(q);
 	if (q->e)
 		return err_trace(q->e);
 	*ret = row;
@@ -67,7 +70,7 @@ static enum err referral_read(struct query *q, struct referral_row *ret)
 }
 
 static enum err referral_run(struct store *s, enum statement id, const char *sql,
-			     const struct referral_row *row, uint64_t awaits, int *ret_n)
+			     const struct referral_row *row, uint64_t awaits)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e = query_begin(s, id, sql, &q);
@@ -75,14 +78,56 @@ static enum err referral_run(struct store *s, enum statement id, const char *sql
 	if (e)
 		return err_trace(e);
 	referral_bind(&q, row, awaits);
-	return query_run(&q, ret_n);
+	return query_run(&q, NULL);
 }
 
-/* Two statements, since an upsert takes half as long again for a new row, and most are new. */
-enum err referral_put(struct store *s, const struct referral_row *row)
+static enum err get_number(struct store *s, enum statement id, const char *sql, uint64_t *ret)
+{
+	CLEANUP(query_end) struct query q = {0};
+	uint64_t n;
+	enum err e = query_begin(s, id, sql, &q);
+
+	if (!e)
+		e = query_get(&q);
+	if (e)
+		return err_trace(e);
+	n = query_u64(&q);
+	if (q.e)
+		return err_trace(q.e);
+	*ret = n;
+	return ERR_OK;
+}
+
+/* Every num there is is at most this; one that was rolled back may be too. */
+static enum err newest_num(struct store *s, uint64_t *ret)
+{
+	enum err e = ERR_OK;
+
+	if (s->referral_num == 0)
+		e = get_number(s, ST_REFERRAL_NEWEST, "SELECT ifnull(max(num), 0) FROM referral",
+			       &s->referral_num);
+	if (e)
+		return err_trace(e);
+	*ret = s->referral_num;
+	return ERR_OK;
+}
+
+static enum err insert(struct store *s, struct referral_row *row, uint64_t awaits)
+{
+	enum err e = newest_num(s, &row->num);
+
+	if (e)
+		return err_trace(e);
+	s->referral_num = ++row->num;
+	return referral_run(s, ST_REFERRAL_PUT,
+			    "INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
+			    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			    row, awaits);
+}
+
+enum err referral_put(struct store *s, struct referral_row *row)
 {
 	uint64_t awaits = 0;
-	int n = 0;
 	enum err e = ERR_OK;
 
 	if (row->awaits_us)
@@ -91,43 +136,71 @@ enum err referral_put(struct store *s, const struct referral_row *row)
 		return err_trace(e);
 	if (row->awaits_us)
 		s->awaits_num = ++awaits;
-	e = referral_run(s, ST_REFERRAL_PUT,
-			 "INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
-			 " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-			 " ON CONFLICT (leaf) DO NOTHING",
-			 row, awaits, &n);
-	if (e || n)
-		return e ? err_trace(e) : ERR_OK;
+	if (row->num == 0)
+		return insert(s, row, awaits);
 	return referral_run(
 		s, ST_REFERRAL_CHANGE,
-		"UPDATE referral SET is_incoming = ?2, peer = ?3, k = ?4, manifest = ?5,"
-		" record_id = ?6, agreement = ?7, purpose = ?8, type = ?9, urgency = ?10,"
-		" state = ?11, state_before = ?12, our_change_k = ?13, has_consent = ?14,"
-		" opened = ?15, n_disclosed = ?16, time_us = ?17, reply_by_us = ?18,"
-		" expires_us = ?19, release_due = ?20,"
-		" awaits = iif(awaits > 0 AND ?21 > 0, awaits, ?21) WHERE leaf = ?1",
-		row, awaits, NULL);
+		"UPDATE referral SET leaf = ?2, is_incoming = ?3, peer = ?4, k = ?5, manifest = ?6,"
+		" record_id = ?7, agreement = ?8, purpose = ?9, type = ?10, urgency = ?11,"
+		" state = ?12, state_before = ?13, our_change_k = ?14, has_consent = ?15,"
+		" opened = ?16, n_disclosed = ?17, time_us = ?18, reply_by_us = ?19,"
+		" expires_us = ?20, release_due = ?21,"
+		" awaits = iif(awaits > 0 AND ?22 > 0, awaits, ?22) WHERE num = ?1",
+		row, awaits);
+}
+
+/* The leaves from low to high, at most two of one generation; the newest referrals first. */
+static enum err find_between(struct store *s, const struct digest *low, const struct digest *high,
+			     size_t enough, struct referral_row *ret, size_t *ret_n)
+{
+	uint64_t newest = 0;
+	enum err e = newest_num(s, &newest);
+
+	*ret_n = 0;
+	for (uint64_t i = (newest >> GENERATION_BITS) + 1; !e && i > 0 && *ret_n < enough; i--) {
+		CLEANUP(query_end) struct query q = {0};
+		bool has_row = false;
+
+		e = query_begin(s, ST_REFERRAL_FIND,
+				REFERRAL_READ "INDEXED BY referral_by_leaf"
+					      " WHERE num >> 12 = ? AND leaf >= ? AND leaf <= ?"
+					      " LIMIT 2",
+				&q);
+		if (e)
+			break;
+		query_bind_u64(&q, i - 1);
+		query_bind_digest(&q, low);
+		query_bind_digest(&q, high);
+		e = query_step(&q, &has_row);
+		while (!e && has_row) {
+			e = referral_read(&q, ret);
+			++*ret_n;
+			if (!e)
+				e = query_step(&q, &has_row);
+		}
+	}
+	return e ? err_trace(e) : ERR_OK;
 }
 
 enum err referral_get(struct store *s, const struct digest *leaf, struct referral_row *ret)
 {
-	CLEANUP(query_end) struct query q = {0};
-	enum err e;
+	struct referral_row row;
+	size_t n;
+	enum err e = find_between(s, leaf, leaf, 1, &row, &n);
 
-	e = query_begin(s, ST_REFERRAL_GET, REFERRAL_READ "WHERE leaf = ?", &q);
 	if (e)
 		return err_trace(e);
-	query_bind_digest(&q, leaf);
-	e = query_get(&q);
-	return e ? err_trace(e) : referral_read(&q, ret);
+	if (n == 0)
+		return err_new(ERR_NOT_FOUND, "no such referral");
+	*ret = row;
+	return ERR_OK;
 }
 
 enum err referral_find(struct store *s, struct view prefix, struct referral_row *ret)
 {
-	CLEANUP(query_end) struct query q = {0};
 	struct digest low, high;
 	struct referral_row row;
-	bool has_row;
+	size_t n;
 	enum err e;
 
 	if (prefix.n == 0 || prefix.n > DIGEST_BYTES)
@@ -136,23 +209,12 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 	memset(high.b, 0xff, sizeof(high.b));
 	memcpy(low.b, prefix.p, prefix.n);
 	memcpy(high.b, prefix.p, prefix.n);
-	e = query_begin(s, ST_REFERRAL_FIND, REFERRAL_READ "WHERE leaf >= ? AND leaf <= ? LIMIT 2",
-			&q);
+	e = find_between(s, &low, &high, 2, &row, &n);
 	if (e)
 		return err_trace(e);
-	query_bind_digest(&q, &low);
-	query_bind_digest(&q, &high);
-	e = query_step(&q, &has_row);
-	if (e)
-		return err_trace(e);
-	if (!has_row)
+	if (n == 0)
 		return err_new(ERR_NOT_FOUND, "no referral begins so");
-	e = referral_read(&q, &row);
-	if (!e)
-		e = query_step(&q, &has_row);
-	if (e)
-		return err_trace(e);
-	if (has_row)
+	if (n > 1)
 		return err_new(ERR_EXISTS, "more than one referral begins so");
 	*ret = row;
 	return ERR_OK;
@@ -207,23 +269,6 @@ enum err referral_walk_awaiting(struct store *s, uint64_t before,
 	return referral_each(&q, row, ctx);
 }
 
-static enum err get_number(struct store *s, enum statement id, const char *sql, uint64_t *ret)
-{
-	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
-	enum err e = query_begin(s, id, sql, &q);
-
-	if (!e)
-		e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	n = query_u64(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = n;
-	return ERR_OK;
-}
-
 enum err referral_count_awaiting(struct store *s, uint64_t *ret)
 {
 	return get_number(s, ST_REFERRAL_COUNT_AWAITING,
@@ -258,29 +303,6 @@ enum err referral_walk_peer(struct store *s, int64_t peer,
 		return err_trace(e);
 	query_bind_i64(&q, peer);
 	return referral_each(&q, row, ctx);
-}
-
-static enum err rename_one(struct store *s, enum statement id, const char *sql,
-			   const struct digest *leaf, const struct digest *old)
-{
-	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, id, sql, &q);
-
-	if (e)
-		return err_trace(e);
-	query_bind_digest(&q, leaf);
-	query_bind_digest(&q, old);
-	return query_run(&q, NULL);
-}
-
-enum err referral_rename(struct store *s, const struct digest *old, const struct digest *leaf)
-{
-	enum err e = rename_one(s, ST_REFERRAL_RENAME,
-				"UPDATE referral SET leaf = ? WHERE leaf = ?", leaf, old);
-
-	return e ? err_trace(e)
-		 : rename_one(s, ST_STATUS_RENAME,
-			      "UPDATE status SET referral = ? WHERE referral = ?", leaf, old);
 }
 
 enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline, uint64_t after_us,
@@ -324,7 +346,7 @@ enum err status_put(struct store *s, const struct status_row *row)
 		"INSERT INTO status (" STATUS_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", &q);
 	if (e)
 		return err_trace(e);
-	query_bind_digest(&q, &row->referral);
+	query_bind_u64(&q, row->referral);
 	query_bind_digest(&q, &row->leaf);
 	query_bind_i64(&q, row->is_incoming);
 	query_bind_u64(&q, row->k);
@@ -338,7 +360,7 @@ enum err status_put(struct store *s, const struct status_row *row)
 
 static enum err status_read(struct query *q, struct status_row *row)
 {
-	query_digest(q, &row->referral);
+	row->referral = query_u64(q);
 	query_digest(q, &row->leaf);
 	row->is_incoming = query_bool(q);
 	row->k = query_u64(q);
@@ -350,7 +372,7 @@ static enum err status_read(struct query *q, struct status_row *row)
 	return query_error(q);
 }
 
-enum err status_walk(struct store *s, const struct digest *referral,
+enum err status_walk(struct store *s, uint64_t referral,
 		     enum err (*row)(void *ctx, const struct status_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
@@ -361,7 +383,7 @@ enum err status_walk(struct store *s, const struct digest *referral,
 			&q);
 	if (e)
 		return err_trace(e);
-	query_bind_digest(&q, referral);
+	query_bind_u64(&q, referral);
 	for (;;) {
 		struct status_row r;
 		bool has_row;

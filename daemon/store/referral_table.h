@@ -34,14 +34,21 @@ struct referral_row {
 	uint64_t expires_us;  /**< 0 = none */
 	bool release_due;     /**< accepted while a new epoch of ours waited: release, then clear */
 	bool awaits_us;	      /**< this agency's answer is due */
-	uint64_t num;	      /**< in the order of arrival, 1..; not written */
+	uint64_t num;	      /**< in the order of arrival, 1..; 0 = not written yet */
 	uint64_t awaits_num;  /**< in the order in which they began to await us, 1..; 0 = it does
 				   not; not written */
 };
 
-/** Insert or replace by leaf. */
-enum err referral_put(struct store *s, const struct referral_row *row) WARN_UNUSED;
-/** @retval ERR_NOT_FOUND */
+/**
+ * Write one: a row that was read here before is changed; one whose num is 0 is new, and gets its
+ * num. The caller sees to it that a leaf is new: an entry is taken once.
+ */
+enum err referral_put(struct store *s, struct referral_row *row) WARN_UNUSED;
+/**
+ * By its leaf. Takes 1 to 2 us for each 4,096 that came after it.
+ *
+ * @retval ERR_NOT_FOUND
+ */
 enum err referral_get(struct store *s, const struct digest *leaf,
 		      struct referral_row *ret) WARN_UNUSED;
 /**
@@ -70,10 +77,6 @@ enum err referral_walk_peer(struct store *s, int64_t peer,
 			    enum err (*row)(void *ctx, const struct referral_row *row),
 			    void *ctx) WARN_UNUSED;
 
-/** Its REFERRAL was written again: the row and its history go by the new leaf. */
-enum err referral_rename(struct store *s, const struct digest *old,
-			 const struct digest *leaf) WARN_UNUSED;
-
 /** Which of a referral's times. */
 enum referral_deadline {
 	REFERRAL_REPLY_BY,
@@ -88,7 +91,7 @@ enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline
 
 /** One change of state, or reading, of a referral. */
 struct status_row {
-	struct digest referral;
+	uint64_t referral;  /**< its num */
 	struct digest leaf; /**< of the STATUS entry */
 	bool is_incoming;
 	uint64_t k;
@@ -103,7 +106,7 @@ struct status_row {
 /** Append to the history of a referral. */
 enum err status_put(struct store *s, const struct status_row *row) WARN_UNUSED;
 /** In the order written here. */
-enum err status_walk(struct store *s, const struct digest *referral,
+enum err status_walk(struct store *s, uint64_t referral,
 		     enum err (*row)(void *ctx, const struct status_row *row),
 		     void *ctx) WARN_UNUSED;
 

@@ -195,6 +195,15 @@ static enum err count_status(void *ctx, const struct status_row *row)
 	return ERR_OK;
 }
 
+static void count_statuses(struct run *r, struct agency *a, const struct digest *leaf, uint64_t *n)
+{
+	struct store *s = inspect_node(a->node).store;
+	struct referral_row row;
+
+	MUST(&r->w, referral_get(s, leaf, &row) == ERR_OK);
+	MUST(&r->w, status_walk(s, row.num, count_status, n) == ERR_OK);
+}
+
 /* Each STATUS was acted on once: it stands once in the history of its referral, at both ends. */
 static void check_history(struct run *r, struct agency *from, struct agency *to,
 			  const ProtobufCBinaryData *id)
@@ -203,9 +212,8 @@ static void check_history(struct run *r, struct agency *from, struct agency *to,
 	struct digest leaf;
 
 	MUST(&r->w, digest_from_view(&leaf, view_of(id->data, id->len)));
-	MUST(&r->w,
-	     status_walk(inspect_node(from->node).store, &leaf, count_status, n_from) == ERR_OK);
-	MUST(&r->w, status_walk(inspect_node(to->node).store, &leaf, count_status, n_to) == ERR_OK);
+	count_statuses(r, from, &leaf, n_from);
+	count_statuses(r, to, &leaf, n_to);
 	MUST(&r->w, n_from[0] == n_to[1] && n_from[1] == n_to[0]);
 }
 

@@ -92,9 +92,11 @@ static inline enum err count_status(void *ctx, const struct status_row *row)
 
 static inline size_t n_statuses(struct evil *e, const struct digest *referral)
 {
+	struct referral_row row;
 	size_t n = 0;
 
-	assert_int_equal(status_walk(node_of(e)->store, referral, count_status, &n), ERR_OK);
+	assert_int_equal(referral_get(node_of(e)->store, referral, &row), ERR_OK);
+	assert_int_equal(status_walk(node_of(e)->store, row.num, count_status, &n), ERR_OK);
 	return n;
 }
 

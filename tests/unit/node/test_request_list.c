@@ -48,10 +48,13 @@ static struct referral_row referral_of(struct given *g, uint32_t i, int state)
 	return row;
 }
 
+/* New, or with another state. */
 static void put_referral(struct given *g, uint32_t i, int state)
 {
-	struct referral_row row = referral_of(g, i, state);
+	struct referral_row row = referral_of(g, i, state), held;
 
+	if (referral_get(g->h->node->store, &row.leaf, &held) == ERR_OK)
+		row.num = held.num;
 	assert_int_equal(referral_save(g->h->node, &row), ERR_OK);
 }
 

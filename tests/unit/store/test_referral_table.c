@@ -62,7 +62,7 @@ static void a_referral_comes_back_and_is_replaced(void **state)
 	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
 	assert_same(&got, &row);
 
-	row = (struct referral_row){.leaf = digest_of(1), .peer = f->peer, .k = 3};
+	row = (struct referral_row){.leaf = digest_of(1), .peer = f->peer, .k = 3, .num = got.num};
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
 	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
 	assert_same(&got, &row);
@@ -114,8 +114,10 @@ static void a_referral_is_found_by_its_beginning(void **state)
 
 	memset(row.leaf.b, 0xff, DIGEST_BYTES);
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	row.num = 0;
 	row.leaf.b[2] = 0xfe;
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	row.num = 0;
 	memset(row.leaf.b, 0, DIGEST_BYTES);
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
 
@@ -128,6 +130,45 @@ static void a_referral_is_found_by_its_beginning(void **state)
 	assert_int_equal(referral_find(f->s, view_of("\x01", 1), &got), ERR_NOT_FOUND);
 	assert_int_equal(referral_find(f->s, view_of("", 0), &got), ERR_INVALID);
 	assert_int_equal(referral_find(f->s, view_of(row.leaf.b, 33), &got), ERR_INVALID);
+}
+
+/* The index by leaf has generations of 4,096. */
+static void a_referral_is_found_among_many(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned n = 3 * 4096 + 1;
+	struct referral_row row, got;
+	struct digest leaf;
+
+	for (unsigned i = 0; i < n; i++) {
+		row = referral_of(f, 0);
+		row.leaf.b[1] = (uint8_t)i;
+		row.leaf.b[2] = (uint8_t)(i >> 8);
+		row.k = i + 1;
+		assert_int_equal(referral_put(f->s, &row), ERR_OK);
+		assert_int_equal(row.num, i + 1);
+	}
+	fixture_reopen(f);
+	for (unsigned i = 0; i < n; i += 1024) {
+		leaf = row.leaf;
+		leaf.b[1] = (uint8_t)i;
+		leaf.b[2] = (uint8_t)(i >> 8);
+		assert_int_equal(referral_get(f->s, &leaf, &got), ERR_OK);
+		assert_int_equal(got.k, i + 1);
+		assert_int_equal(referral_find(f->s, view_of(leaf.b, 3), &got), ERR_OK);
+		assert_int_equal(got.k, i + 1);
+	}
+	/* two generations apart */
+	assert_int_equal(referral_find(f->s, view_of(leaf.b, 1), &got), ERR_EXISTS);
+	/* a change of the oldest, and one more */
+	leaf.b[1] = leaf.b[2] = 0;
+	assert_int_equal(referral_get(f->s, &leaf, &got), ERR_OK);
+	got.state = 1;
+	assert_int_equal(referral_put(f->s, &got), ERR_OK);
+	assert_int_equal(got.num, 1);
+	row = referral_of(f, 7);
+	assert_int_equal(referral_put(f->s, &row), ERR_OK);
+	assert_int_equal(row.num, n + 1);
 }
 
 struct seen {
@@ -157,7 +198,7 @@ static void referrals_are_walked_newest_first(void **state)
 	}
 	/* a change of state keeps the place */
 	row = referral_of(f, 9);
-	row.k = 1;
+	row.k = row.num = 1;
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
 	assert_int_equal(referral_walk(f->s, REFERRAL_NUM_MAX, see_referral, &seen), ERR_OK);
 	assert_int_equal(seen.n, 3);
@@ -174,10 +215,11 @@ static void referrals_are_walked_newest_first(void **state)
 
 static void put_awaiting(struct fixture *f, unsigned k, bool awaits)
 {
-	struct referral_row row = referral_of(f, k);
+	struct referral_row row = referral_of(f, k), held;
 
 	row.k = k;
 	row.awaits_us = awaits;
+	row.num = referral_get(f->s, &row.leaf, &held) == ERR_OK ? held.num : 0;
 	assert_int_equal(referral_put(f->s, &row), ERR_OK);
 }
 
@@ -245,8 +287,8 @@ static enum err see_status(void *ctx, const struct status_row *row)
 static void history(void **state)
 {
 	struct fixture *f = *state;
-	struct status_row row = {.referral = digest_of(1),
-				 .leaf = digest_of(2),
+	struct referral_row about = referral_of(f, 1);
+	struct status_row row = {.leaf = digest_of(2),
 				 .is_incoming = true,
 				 .k = 5,
 				 .time_us = 3,
@@ -255,19 +297,20 @@ static void history(void **state)
 				 .refused = 6,
 				 .has_reason = true,
 				 .reason_blob = {8}};
-	const struct digest other = digest_of(3);
 	struct seen seen = {0};
 
+	assert_int_equal(referral_put(f->s, &about), ERR_OK);
+	row.referral = about.num;
 	assert_int_equal(status_put(f->s, &row), ERR_OK);
 	row.has_reason = row.is_incoming = false;
 	row.k = 1;
 	assert_int_equal(status_put(f->s, &row), ERR_OK);
 	fixture_reopen(f);
-	assert_int_equal(status_walk(f->s, &row.referral, see_status, &seen), ERR_OK);
+	assert_int_equal(status_walk(f->s, row.referral, see_status, &seen), ERR_OK);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.k[0], 5);
 	assert_int_equal(seen.k[1], 1);
-	assert_int_equal(status_walk(f->s, &other, see_status, &seen), ERR_OK);
+	assert_int_equal(status_walk(f->s, row.referral + 1, see_status, &seen), ERR_OK);
 	assert_int_equal(seen.n, 2);
 }
 
@@ -386,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_referral_comes_back_and_is_replaced),
 		TEST(a_referral_is_found_by_its_beginning),
+		TEST(a_referral_is_found_among_many),
 		TEST(deadlines_come_in_their_order),
 		TEST(referrals_are_walked_newest_first),
 		TEST(those_that_await_us_are_found_by_themselves),
