@@ -45,6 +45,7 @@ class Node:
         self.config_file = folder / "amparod.yaml"
         self.process: subprocess.Popen | None = None
         self.port = 0
+        self.slow_sync_us = 0       # added to each sync of the disk, from the next start on
         self.config = {
             "agency": self.id, "data": str(folder / "data"), "socket": self.socket,
             "node_key": str(folder / "node.key"), "last_signed": str(folder / "last-signed"),
@@ -77,7 +78,7 @@ class Node:
         begin, size = time.monotonic(), self.log_file.stat().st_size if self.log_file.exists() else 0
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [self.build / "daemon/amparod", "--config", self.config_file],
+                [*self._slowed(), self.build / "daemon/amparod", "--config", self.config_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
         def is_ready():
@@ -91,6 +92,14 @@ class Node:
             return _READY.search(said)
         wait_for(is_ready, f"{self.name} to be ready", every_s=0.002)
         return time.monotonic() - begin
+
+    def _slowed(self) -> list[str]:
+        """strace beside the node (-D: not above it) that stops it at nothing but at syncs."""
+        if not self.slow_sync_us:
+            return []
+        return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null",
+                "-e", "trace=fsync,fdatasync",
+                "-e", f"inject=fsync,fdatasync:delay_exit={self.slow_sync_us}"]
 
     def pids(self) -> dict[str, int]:
         found = {"parent": self.process.pid}

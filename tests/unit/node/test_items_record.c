@@ -499,7 +499,9 @@ static void a_supplement_comes_from_the_sender(void **state)
  * the referral is. */
 static void disclosed_again_to_the_same_extent(void **state)
 {
-	enum { TIMES = 3 };
+	enum {
+		TIMES = 3
+	};
 	struct given g = given_new();
 	struct evil *e = &g.e;
 	struct evil_referral r;
