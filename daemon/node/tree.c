@@ -2,13 +2,32 @@
 
 #include <string.h>
 
-/* Root over 2^n_levels hashes, which are overwritten. */
-static struct digest fold(struct digest *hash, unsigned n_levels)
+/* Where the nodes of a level of a tile begin. */
+static size_t level_at(unsigned level)
 {
-	for (size_t n = (size_t)1 << n_levels; n > 1; n /= 2)
-		for (size_t i = 0; i < n / 2; i++)
-			hash[i] = merkle_node(&hash[2 * i], &hash[2 * i + 1]);
-	return hash[0];
+	const size_t all = (size_t)2 * TILE_WIDTH;
+
+	return all - (all >> level);
+}
+
+static void tile_add(struct tile *t, const struct digest *hash)
+{
+	size_t i = t->n++;
+
+	ASSERT(i < TILE_WIDTH);
+	t->node[i] = *hash;
+	for (unsigned level = 0; i & 1; level++, i /= 2) {
+		const struct digest *pair = &t->node[level_at(level) + i - 1];
+
+		t->node[level_at(level + 1) + i / 2] = merkle_node(&pair[0], &pair[1]);
+	}
+}
+
+static void tile_set(struct tile *t, const struct digest *hash, size_t n)
+{
+	t->n = 0;
+	for (size_t i = 0; i < n; i++)
+		tile_add(t, &hash[i]);
 }
 
 static uint64_t full_tiles(const struct tree *t, unsigned level)
@@ -16,44 +35,41 @@ static uint64_t full_tiles(const struct tree *t, unsigned level)
 	return t->size >> (8 * (level + 1));
 }
 
-static enum err tile_hashes(struct tree *t, unsigned level, uint64_t n, const struct digest **ret)
+static enum err tile_at(struct tree *t, unsigned level, uint64_t n, const struct tile **ret)
 {
+	struct digest hash[TILE_WIDTH];
 	enum err e;
 
 	if (n == full_tiles(t, level)) {
-		*ret = t->tail[level].hash;
+		*ret = &t->tail[level];
 		return ERR_OK;
 	}
-	if (!t->cache[level].is_set || t->cache[level].n != n) {
-		t->cache[level].is_set = false;
-		e = tile_get(t->store, t->epoch, level, n, t->cache[level].hash);
+	if (t->cache[level].tile.n == 0 || t->cache[level].n != n) {
+		e = tile_get(t->store, t->epoch, level, n, hash);
 		if (e)
 			return err_trace(e);
+		tile_set(&t->cache[level].tile, hash, TILE_WIDTH);
 		t->cache[level].n = n;
-		t->cache[level].is_set = true;
 	}
-	*ret = t->cache[level].hash;
+	*ret = &t->cache[level].tile;
 	return ERR_OK;
 }
 
 static enum err tree_hash(void *ctx, unsigned level, uint64_t index, struct digest *ret)
 {
 	struct tree *t = ctx;
-	const unsigned tile_level = level / 8, within = level % 8;
-	const struct digest *hashes;
-	struct digest scratch[TILE_WIDTH / 2];
-	uint64_t first;
+	const unsigned within = level % 8;
+	const uint64_t width = TILE_WIDTH >> within;
+	const struct tile *tile;
 	enum err e;
 
 	if (level > MERKLE_LEVEL_MAX || index >= t->size >> level)
 		return err_new(ERR_BUG, "no complete node %u/%llu", level,
 			       (unsigned long long)index);
-	first = index << within;
-	e = tile_hashes(t, tile_level, first / TILE_WIDTH, &hashes);
+	e = tile_at(t, level / 8, index / width, &tile);
 	if (e)
 		return err_trace(e);
-	memcpy(scratch, hashes + first % TILE_WIDTH, sizeof(scratch[0]) << within);
-	*ret = fold(scratch, within);
+	*ret = tile->node[level_at(within) + index % width];
 	return ERR_OK;
 }
 
@@ -66,6 +82,7 @@ static enum err load_tail(struct tree *t, unsigned level)
 {
 	const uint64_t first = full_tiles(t, level) * TILE_WIDTH;
 	const size_t n = (size_t)((t->size >> (8 * level)) - first);
+	struct digest hash[TILE_WIDTH];
 	uint64_t stored;
 	enum err e;
 
@@ -76,17 +93,13 @@ static enum err load_tail(struct tree *t, unsigned level)
 		return err_new(ERR_STORAGE, "%llu tiles at level %u, not %llu",
 			       (unsigned long long)stored, level,
 			       (unsigned long long)full_tiles(t, level));
-	t->tail[level].n = n;
-	if (n == 0)
-		return ERR_OK;
-	if (level == 0)
-		return entry_leaves(t->store, t->epoch, first, n, t->tail[0].hash);
-	for (size_t i = 0; i < n; i++) {
-		e = tile_get_node(t->store, t->epoch, level - 1, first + i,
-				  &t->tail[level].hash[i]);
-		if (e)
-			return err_trace(e);
-	}
+	if (n && level == 0)
+		e = entry_leaves(t->store, t->epoch, first, n, hash);
+	for (size_t i = 0; !e && level && i < n; i++)
+		e = tile_get_node(t->store, t->epoch, level - 1, first + i, &hash[i]);
+	if (e)
+		return err_trace(e);
+	tile_set(&t->tail[level], hash, n);
 	return ERR_OK;
 }
 
@@ -122,19 +135,18 @@ enum err tree_append(struct tree *t, const struct digest *leaf)
 	frontier_append(&t->frontier, leaf, NULL, NULL);
 	t->size++;
 	for (unsigned level = 0;; level++) {
-		struct digest scratch[TILE_WIDTH];
+		struct tile *tail = &t->tail[level];
 
 		ASSERT(level < TREE_TILE_LEVELS);
-		t->tail[level].hash[t->tail[level].n++] = node;
-		if (t->tail[level].n < TILE_WIDTH)
+		tile_add(tail, &node);
+		if (tail->n < TILE_WIDTH)
 			return ERR_OK;
-		memcpy(scratch, t->tail[level].hash, sizeof(scratch));
-		node = fold(scratch, 8);
-		e = tile_put(t->store, t->epoch, level, full_tiles(t, level) - 1,
-			     t->tail[level].hash, &node);
+		node = tail->node[level_at(8)];
+		e = tile_put(t->store, t->epoch, level, full_tiles(t, level) - 1, tail->node,
+			     &node);
 		if (e)
 			return err_trace(e);
-		t->tail[level].n = 0;
+		tail->n = 0;
 	}
 }
 

@@ -3,6 +3,7 @@
  * The stored tree of this node's ledger: append in O(1) amortised, any node of a proof in O(1)
  * reads of one tile. Full tiles of 256 hashes are rows of the database and never change; the
  * unfinished right edge of each tile level stays in memory and is rebuilt at start from the rows.
+ * A tile in memory has all nodes over its hashes, so that a proof hashes nothing.
  */
 #ifndef NODE_TREE_H
 #define NODE_TREE_H
@@ -12,19 +13,21 @@
 
 #define TREE_TILE_LEVELS 8 /**< 256^8 leaves: all that fit below 2^62 */
 
+/** Hashes in their order, and the complete nodes over them: TILE_WIDTH >> level at each level. */
+struct tile {
+	size_t n;				/**< hashes, 0..TILE_WIDTH */
+	struct digest node[2 * TILE_WIDTH - 1]; /**< the hashes, then a level after the other */
+};
+
 struct tree {
 	struct store *store; /**< borrowed */
 	uint64_t epoch;
 	uint64_t size;
 	struct frontier frontier;
+	struct tile tail[TREE_TILE_LEVELS]; /**< the right edge */
 	struct {
-		struct digest hash[TILE_WIDTH];
-		size_t n;
-	} tail[TREE_TILE_LEVELS];
-	struct { /* the tile read last, a level each */
-		bool is_set;
-		uint64_t n;
-		struct digest hash[TILE_WIDTH];
+		uint64_t n;	  /**< which one, when it has any hash */
+		struct tile tile; /**< the one read last, a level each */
 	} cache[TREE_TILE_LEVELS];
 };
 

@@ -101,7 +101,7 @@ static void reload_is_the_same(void)
 	assert_memory_equal(&again.frontier, &w.tree.frontier, sizeof(again.frontier));
 	for (unsigned level = 0; level < TREE_TILE_LEVELS; level++) {
 		assert_int_equal(again.tail[level].n, w.tree.tail[level].n);
-		assert_memory_equal(again.tail[level].hash, w.tree.tail[level].hash,
+		assert_memory_equal(again.tail[level].node, w.tree.tail[level].node,
 				    again.tail[level].n * sizeof(struct digest));
 	}
 }
