@@ -37,7 +37,7 @@ def depth_of(name, by_name, path=()):
     return 1 + below
 
 
-def field_problems(where, field, strict):
+def field_problems(where, field):
     if field.label == Field.LABEL_REQUIRED:
         yield f"{where}: required (optional and repeated only)"
     if field.HasField("default_value"):
@@ -46,14 +46,14 @@ def field_problems(where, field, strict):
         yield f"{where}: float"
     if field.type == Field.TYPE_GROUP:
         yield f"{where}: a group"
-    if strict and field.HasField("oneof_index"):
+    # The scan knows each field by itself: not that another excludes it, nor many numbers in one.
+    if field.HasField("oneof_index"):
         yield f"{where}: in a oneof"
-    if strict and field.options.packed:
+    if field.options.packed:
         yield f"{where}: packed"
 
 
 def file_problems(proto, by_name):
-    strict = proto.name == RECORD
     where = f"{FOLDER}/{proto.name}"
     if proto.syntax not in ("", "proto2"):
         # proto3 packs by itself, and protobuf-c 1.4 knows no presence in it.
@@ -66,7 +66,7 @@ def file_problems(proto, by_name):
         if message.options.map_entry:
             yield f"{where}: {name[1:]} is a map"
         for field in message.field:
-            yield from field_problems(f"{where}: {name[1:]}.{field.name}", field, strict)
+            yield from field_problems(f"{where}: {name[1:]}.{field.name}", field)
         depth = depth_of(name, by_name)
         if depth is None:
             yield f"{where}: {name[1:]} holds itself"
@@ -127,9 +127,10 @@ SELF_TEST = [
     ("other: required", _other("message M { required bool a = 1; }"), "ledger.proto: amparo.v1.M.a"),
     ("other: default", _other("message M { optional int32 a = 1 [default = 3]; }"), "has a default"),
     ("other: float", _other("message M { optional float a = 1; }"), "float"),
+    ("other: oneof", _other("message M { oneof o { bool a = 1; int32 b = 2; } }"), "in a oneof"),
+    ("other: packed", _other("message M { repeated bool a = 1 [packed = true]; }"), "packed"),
     ("other: recursive", _other("message M { optional M a = 1; }"), "holds itself"),
     ("no record", {"proto/amparo/v1/ledger.proto": 'syntax = "proto2";\n'}, "is missing"),
     ("nothing", {"README": ""}, "no .proto"),
-    ("good", _other("message M { oneof o { bool a = 1; int32 b = 2; } repeated N n = 3; } message N {}"),
-     None),
+    ("good", _other("message M { optional bool a = 1; repeated N n = 3; } message N {}"), None),
 ]
