@@ -6,10 +6,10 @@
  * `struct pb_entry`, its initialiser PB_ENTRY_INIT, its descriptor pb_entry_desc. Enum values keep
  * the generated prefix (AMPARO__V1__ENTRY_KIND__ENTRY_KIND_SEAL); PB(x) shortens it.
  *
- * Bytes from outside are decoded by message_decode() only: the encoding is scanned before a byte
- * is allocated (depth, number of fields, lengths), unpacked under a byte budget, and accepted only
- * if packing it again gives the same bytes. So there is one encoding of every message, unknown
- * fields are refused at every level, and text is strict UTF-8 without control characters.
+ * Bytes from outside are decoded by message_decode() only: one scan decides, before a byte is
+ * allocated, whether they are the one encoding that a message has, and what it will hold (depth,
+ * number of fields, bytes). Unknown fields are refused at every level, and text is strict UTF-8
+ * without control characters. What has passed is built in one allocation. protobuf-c only packs.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
@@ -447,7 +447,8 @@
 /** How strict message_decode() is. */
 enum message_mode {
 	MESSAGE_STRICT,	 /**< canonical, no unknown field: everything but what follows */
-	MESSAGE_LENIENT, /**< unknown fields and enum numbers pass: to read k of a newer entry */
+	MESSAGE_LENIENT, /**< unknown enum numbers pass, and fields, which are left out: to read k
+			    of a newer entry */
 };
 
 /**
@@ -458,8 +459,8 @@ enum message_mode {
  * @param[out] ret the message; every pointer in it is owned by it
  * @retval ERR_FORMAT     not a protobuf message of this type
  * @retval ERR_LIMIT      depth, number of fields or memory over the limit
- * @retval ERR_CANONICAL  packing it again gives other bytes, or a field or the number of an enum
- *                        is unknown (the latter two in MESSAGE_STRICT only)
+ * @retval ERR_CANONICAL  not the one encoding that protobuf-c would pack, or a field or the number
+ *                        of an enum is unknown (the latter two in MESSAGE_STRICT only)
  * @retval ERR_TEXT       a string field is not strict text
  * @retval ERR_NOMEM
  *
@@ -469,7 +470,11 @@ enum message_mode {
 enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,
 			enum message_mode mode, void *ret) WARN_UNUSED;
 
-/** Free a decoded message, wiping nothing; NULL is fine. */
+/**
+ * Free a message that message_decode() gave, wiping nothing; NULL is fine. It is one piece:
+ * whatever pointers in it were changed, just what was decoded is freed, and no part can be by
+ * itself.
+ */
 void message_free(void *message);
 
 /** For CLEANUP() on any `struct pb_x *`. */

@@ -51,8 +51,7 @@ static enum wire_type wire_type_of(ProtobufCType type)
 	err_abort("a type of protobuf-c", __FILE__, __LINE__);
 }
 
-/* Size of one element in the array of a repeated field. */
-static size_t element_size(ProtobufCType type)
+size_t scan_element_size(ProtobufCType type)
 {
 	switch (type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -137,7 +136,7 @@ static enum err scan_known(struct scan *s, const ProtobufCFieldDescriptor *field
 	if (f->type != wire_type_of(field->type))
 		return err_new(ERR_FORMAT, "%s has wire type %u", field->name, (unsigned)f->type);
 	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-		e = scan_spend(s, element_size(field->type) + (is_first ? scan_cost(0) : 0));
+		e = scan_spend(s, scan_element_size(field->type) + (is_first ? scan_cost(0) : 0));
 		if (e)
 			return err_trace(e);
 	} else if (!is_first) {

@@ -4,8 +4,12 @@
  *
  * One pass, guided by the descriptor, that allocates nothing. What it passes has one encoding:
  * known fields in ascending order and of their own wire type, singular ones once, values in range
- * and in their shortest form, text strict, nothing nested too deep. It also adds up what unpacking
- * will allocate.
+ * and in their shortest form, text strict, nothing nested too deep. It also adds up what the
+ * message will hold. Nothing behind it judges again: that it passes just what protobuf-c would pack
+ * is what tests/unit/wire/test_message_canonical.c shows.
+ *
+ * It knows fields that are optional or repeated, without default, not packed, not in a oneof: the
+ * schema's lint lets in no others.
  */
 #ifndef WIRE_SCAN_H
 #define WIRE_SCAN_H
@@ -16,8 +20,7 @@
 struct scan {
 	enum message_mode mode;
 	size_t n_fields; /**< all levels */
-	size_t n_held;	 /**< bytes that the unpacked message will hold, cost of allocation included
-			  */
+	size_t n_held;	 /**< bytes that the message will hold at most, each part at scan_cost() */
 	size_t limit;	 /**< most bytes that it may hold */
 };
 
@@ -30,7 +33,10 @@ struct scan {
 enum err scan_message(const ProtobufCMessageDescriptor *desc, struct view in,
 		      enum message_mode mode, struct scan *ret) WARN_UNUSED;
 
-/** What an allocation of @p n bytes costs: the allocator's own header and rounding counted. */
+/** What @p n bytes cost that are allocated by themselves: malloc's header and rounding counted. */
 size_t scan_cost(size_t n);
+
+/** Size of one element in the array of a repeated field. */
+size_t scan_element_size(ProtobufCType type);
 
 #endif

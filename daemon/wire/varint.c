@@ -27,6 +27,15 @@ enum err wire_take_varint(struct wire_reader *r, uint64_t *ret)
 	return err_new(ERR_FORMAT, "varint over 64 bits");
 }
 
+/* Most are of one byte. */
+static inline enum err take_varint(struct wire_reader *r, uint64_t *ret)
+{
+	if (wire_is_end(r) || *r->p >= VARINT_MORE)
+		return wire_take_varint(r, ret);
+	*ret = *r->p++;
+	return ERR_OK;
+}
+
 /* Take @p n bytes, which may be any number that a peer declares. */
 static enum err take_bytes(struct wire_reader *r, uint64_t n, struct view *ret)
 {
@@ -44,7 +53,7 @@ static enum err take_value(struct wire_reader *r, struct wire_field *f)
 
 	switch (f->type) {
 	case WIRE_VARINT:
-		return wire_take_varint(r, &f->varint);
+		return take_varint(r, &f->varint);
 	case WIRE_FIXED64:
 		return take_bytes(r, 8, &f->value);
 	case WIRE_FIXED32:
@@ -52,7 +61,7 @@ static enum err take_value(struct wire_reader *r, struct wire_field *f)
 	case WIRE_BYTES:
 		break;
 	}
-	e = wire_take_varint(r, &n);
+	e = take_varint(r, &n);
 	if (e)
 		return err_trace(e);
 	return take_bytes(r, n, &f->value);
@@ -65,7 +74,7 @@ enum err wire_next(struct wire_reader *r, struct wire_field *ret)
 	uint64_t tag;
 	enum err e;
 
-	e = wire_take_varint(&at, &tag);
+	e = take_varint(&at, &tag);
 	if (e)
 		return err_trace(e);
 	if (tag >> 3 == 0 || tag >> 3 > WIRE_NUMBER_MAX)

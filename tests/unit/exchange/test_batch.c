@@ -429,9 +429,10 @@ static void ragged_consistency(struct pb_batch *m)
 
 static void long_consistency(struct pb_batch *m)
 {
-	m->consistency.data = realloc(m->consistency.data, 32 * 65);
-	assert_non_null(m->consistency.data);
-	m->consistency.len = 32 * 64;
+	static uint8_t longer[32 * 64];
+
+	memcpy(longer, m->consistency.data, m->consistency.len);
+	m->consistency = message_borrow(view_of(longer, sizeof(longer)));
 }
 
 static void no_nodes(struct pb_batch *m)
@@ -451,10 +452,11 @@ static void ragged_nodes(struct pb_batch *m)
 
 static void too_many_nodes(struct pb_batch *m)
 {
-	m->nodes.data = realloc(m->nodes.data, m->nodes.len + 32);
-	assert_non_null(m->nodes.data);
-	memset(m->nodes.data + m->nodes.len, 0, 32);
-	m->nodes.len += 32;
+	static uint8_t more[32 * 64];
+
+	assert_true(m->nodes.len + 32 <= sizeof(more));
+	memcpy(more, m->nodes.data, m->nodes.len);
+	m->nodes = message_borrow(view_of(more, m->nodes.len + 32));
 }
 
 static void no_index(struct pb_batch *m)

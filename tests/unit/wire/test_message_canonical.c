@@ -168,6 +168,7 @@ static bool is_field_known(const ProtobufCMessage *m, const ProtobufCFieldDescri
 	const char *at = (const char *)m + field->offset;
 	const char *has = (const char *)m + field->quantifier_offset;
 	const char *array;
+	bool is = true;
 	size_t n;
 
 	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
@@ -181,13 +182,12 @@ static bool is_field_known(const ProtobufCMessage *m, const ProtobufCFieldDescri
 		/* only elements of these sizes are looked into */
 		size_t size = field->type == PROTOBUF_C_TYPE_ENUM ? sizeof(int) : sizeof(void *);
 
-		if (!is_value_known(field, array + i * size, depth))
-			return false;
+		is = is_value_known(field, array + i * size, depth) && is;
 	}
-	return true;
+	return is;
 }
 
-/* Nothing unknown in a message at any level, nor too deep, nor bad text. Forgets unknown fields. */
+/* Nothing unknown in a message at any level, nor too deep, nor bad text. Drops unknown fields. */
 static bool is_known(ProtobufCMessage *m, unsigned depth)
 {
 	bool is = m->n_unknown_fields == 0 && depth <= MESSAGE_DEPTH_MAX;
