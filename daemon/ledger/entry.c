@@ -199,15 +199,8 @@ static enum err take_fields(const struct pb_entry *pb, struct entry *ret)
 	return ERR_OK;
 }
 
-/** Say what is new in an entry of a newer version or kind, rather than that it is not canonical. */
-static enum err check_is_known(struct view in)
+static enum err check_is_known(const struct pb_entry *pb)
 {
-	CLEANUP(message_freep) struct pb_entry *pb = NULL;
-	enum err e;
-
-	e = message_decode(&pb_entry_desc, in, MESSAGE_LENIENT, &pb);
-	if (e)
-		return err_trace(e);
 	if (!pb->has_version || pb->version != ENTRY_VERSION)
 		return err_new(ERR_VERSION, "entry of another version");
 	if (pb->has_kind && !find_kind((int)pb->kind))
@@ -219,14 +212,18 @@ enum err entry_decode(struct view in, struct entry *ret)
 {
 	CLEANUP(message_freep) struct pb_entry *pb = NULL;
 	struct entry entry = {0};
+	enum err strict;
 	enum err e;
 
 	if (in.n > ENTRY_BYTES_MAX)
 		return err_new(ERR_LIMIT, "entry of %zu bytes", in.n);
-	e = check_is_known(in);
-	if (e)
-		return err_trace(e);
-	e = message_decode(&pb_entry_desc, in, MESSAGE_STRICT, &pb);
+	strict = message_decode(&pb_entry_desc, in, MESSAGE_STRICT, &pb);
+	/* Of an entry of a newer version or kind say that, rather than that it is not canonical. */
+	e = strict ? message_decode(&pb_entry_desc, in, MESSAGE_LENIENT, &pb) : ERR_OK;
+	if (!e)
+		e = check_is_known(pb);
+	if (!e)
+		e = strict;
 	if (e)
 		return err_trace(e);
 	e = take_fields(pb, &entry);
