@@ -1,6 +1,6 @@
 /*
  * alloc --conf DIR: each allocation that one agency makes fails, once: its node's, its links',
- * those of SQLite, OpenSSL, libyaml and protobuf-c for them, while it starts, serves and stops. A
+ * those of SQLite, OpenSSL and libyaml for them, while it starts, serves and stops. A
  * request is refused, a session ends, or the process does and is started again; it never crashes,
  * leaks or forgets. The ordinary run takes every n-th of them; --long also the first of each chain
  * of callers, so that no way to ask for memory is left out because n passes it by.
