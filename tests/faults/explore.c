@@ -45,19 +45,13 @@ static uint64_t number(const char *text)
 struct explore_options explore_options(int argc, char **argv, uint64_t stride)
 {
 	static const struct option options[] = {
-		{"conf", required_argument, NULL, 'c'},
-		{"seed", required_argument, NULL, 's'},
-		{"agency", required_argument, NULL, 'a'},
-		{"at", required_argument, NULL, 'n'},
-		{"variant", required_argument, NULL, 'k'},
-		{"stride", required_argument, NULL, 'i'},
-		{"part", required_argument, NULL, 'p'},
-		{"parts", required_argument, NULL, 'q'},
-		{"jobs", required_argument, NULL, 'j'},
-		{"long", no_argument, NULL, 'l'},
-		{"state", required_argument, NULL, 'f'},
-		{"verbose", no_argument, NULL, 'v'},
-		{0},
+		{"conf", required_argument, NULL, 'c'},	   {"seed", required_argument, NULL, 's'},
+		{"agency", required_argument, NULL, 'a'},  {"at", required_argument, NULL, 'n'},
+		{"variant", required_argument, NULL, 'k'}, {"stride", required_argument, NULL, 'i'},
+		{"part", required_argument, NULL, 'p'},	   {"parts", required_argument, NULL, 'q'},
+		{"jobs", required_argument, NULL, 'j'},	   {"long", no_argument, NULL, 'l'},
+		{"whole", no_argument, NULL, 'w'},	   {"state", required_argument, NULL, 'f'},
+		{"verbose", no_argument, NULL, 'v'},	   {0},
 	};
 	struct explore_options o = {.conf = getenv("AMPARO_CONF"),
 				    .seed = 1,
@@ -98,6 +92,9 @@ struct explore_options explore_options(int argc, char **argv, uint64_t stride)
 			break;
 		case 'l':
 			o.is_long = true;
+			break;
+		case 'w':
+			o.is_whole = true;
 			break;
 		case 'f':
 			o.state = optarg;
@@ -171,9 +168,9 @@ static void report(struct explore *x, const struct child *c, int status)
 		fprintf(stderr, "exit code %d", WEXITSTATUS(status));
 	fprintf(stderr,
 		"\n  again: %s --conf %s --seed %" PRIu64 " --agency %d --at %" PRIu64
-		" --variant %u%s\n",
+		" --variant %u%s%s\n",
 		program_invocation_name, x->o.conf, x->o.seed, c->agency, c->point, c->variant,
-		x->o.is_long ? " --long" : "");
+		x->o.is_long ? " --long" : "", x->o.is_whole ? " --whole" : "");
 }
 
 /* The one that ends first; its place is the last one then. */

@@ -24,7 +24,8 @@ struct explore_options {
 	unsigned part, parts; /**< this part of them, from 0, for several processes */
 	unsigned jobs;	      /**< children at a time */
 	bool is_long;	      /**< all variants */
-	const char *state;    /**< file that remembers how far it got; NULL: none */
+	bool is_whole;	   /**< all steps after the fault, not only those needed for the checks */
+	const char *state; /**< file that remembers how far it got; NULL: none */
 	bool verbose;
 };
 

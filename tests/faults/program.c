@@ -31,7 +31,7 @@ static void explore_story(struct explore *x, int agency)
 {
 	struct story *s = story_new(x->o.seed);
 
-	s->is_short = !x->o.is_long;
+	s->is_short = !x->o.is_whole;
 	explore_agency(x, agency);
 	program->begin(x, s);
 	story_tell(s);
