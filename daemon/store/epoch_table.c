@@ -7,14 +7,11 @@
 enum err epoch_put(struct store *s, const struct epoch_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_EPOCH_PUT,
-			"INSERT INTO epoch (" EPOCH_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_EPOCH_PUT,
+		    "INSERT INTO epoch (" EPOCH_COLUMNS ") VALUES"
+		    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_i64(&q, row->peer);
 	query_bind_u64(&q, row->epoch);
 	query_bind_text(&q, row->origin);
@@ -28,38 +25,31 @@ enum err epoch_put(struct store *s, const struct epoch_row *row)
 	return query_run(&q, NULL);
 }
 
-static enum err epoch_read(struct query *q, struct epoch_row *ret)
+static void epoch_read(struct query *q, struct epoch_row *row)
 {
-	struct epoch_row row;
-
-	row.peer = query_i64(q);
-	row.epoch = query_u64(q);
-	query_text_into(q, row.origin, sizeof(row.origin));
-	row.size = query_u64(q);
-	query_digest(q, &row.root);
-	row.checkpoint = query_ref(q);
-	row.k = query_u64(q);
-	query_digest(q, &row.head);
-	row.time_us = query_u64(q);
-	query_text_into(q, row.why, sizeof(row.why));
-	if (q->e)
-		return err_trace(q->e);
-	*ret = row;
-	return ERR_OK;
+	row->peer = query_i64(q);
+	row->epoch = query_u64(q);
+	query_text_into(q, row->origin, sizeof(row->origin));
+	row->size = query_u64(q);
+	query_digest(q, &row->root);
+	row->checkpoint = query_ref(q);
+	row->k = query_u64(q);
+	query_digest(q, &row->head);
+	row->time_us = query_u64(q);
+	query_text_into(q, row->why, sizeof(row->why));
 }
+
+DEFINE_ROW_ONE(epoch)
 
 static enum err epoch_find(struct store *s, enum statement id, const char *sql, int64_t peer,
 			   uint64_t epoch, struct epoch_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, id, sql, &q);
 
-	if (e)
-		return err_trace(e);
+	query_begin(s, id, sql, &q);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, epoch);
-	e = query_get(&q);
-	return e ? err_trace(e) : epoch_read(&q, ret);
+	return epoch_one(&q, ret);
 }
 
 enum err epoch_get(struct store *s, int64_t peer, uint64_t epoch, struct epoch_row *ret)
@@ -85,14 +75,11 @@ enum err epoch_next(struct store *s, int64_t peer, uint64_t epoch, struct epoch_
 enum err recovered_put(struct store *s, const struct recovered_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_PUT,
-			"INSERT INTO recovered (" RECOVERED_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_PUT,
+		    "INSERT INTO recovered (" RECOVERED_COLUMNS ") VALUES"
+		    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_i64(&q, row->peer);
 	query_bind_u64(&q, row->epoch);
 	query_bind_u64(&q, row->k);
@@ -107,78 +94,59 @@ enum err recovered_put(struct store *s, const struct recovered_row *row)
 	return query_run(&q, NULL);
 }
 
-static enum err recovered_read(struct query *q, struct recovered_row *ret)
+static void recovered_read(struct query *q, struct recovered_row *row)
 {
-	struct recovered_row row;
-
-	row.peer = query_i64(q);
-	row.epoch = query_u64(q);
-	row.k = query_u64(q);
-	row.index = query_u64(q);
-	query_digest(q, &row.leaf);
-	row.seen_k = query_u64(q);
-	row.is_applied = query_bool(q);
-	row.has_body = query_if(q, row.body_blob, sizeof(row.body_blob));
-	row.note = query_view(q);
-	row.proof = query_view(q);
-	row.entry = query_view(q);
-	if (q->e)
-		return err_trace(q->e);
-	*ret = row;
-	return ERR_OK;
+	row->peer = query_i64(q);
+	row->epoch = query_u64(q);
+	row->k = query_u64(q);
+	row->index = query_u64(q);
+	query_digest(q, &row->leaf);
+	row->seen_k = query_u64(q);
+	row->is_applied = query_bool(q);
+	row->has_body = query_if(q, row->body_blob, sizeof(row->body_blob));
+	row->note = query_view(q);
+	row->proof = query_view(q);
+	row->entry = query_view(q);
 }
 
-static enum err recovered_get_one(struct query *q, struct recovered_row *ret)
-{
-	enum err e = query_get(q);
-
-	return e ? err_trace(e) : recovered_read(q, ret);
-}
+DEFINE_ROW_ONE(recovered)
+DEFINE_ROW_EACH(recovered)
 
 enum err recovered_get(struct store *s, int64_t peer, uint64_t epoch, uint64_t k,
 		       struct recovered_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_GET,
-			"SELECT " RECOVERED_COLUMNS
-			" FROM recovered WHERE peer = ? AND epoch = ? AND k = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_GET,
+		    "SELECT " RECOVERED_COLUMNS
+		    " FROM recovered WHERE peer = ? AND epoch = ? AND k = ?",
+		    &q);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, k);
-	return recovered_get_one(&q, ret);
+	return recovered_one(&q, ret);
 }
 
 enum err recovered_get_leaf(struct store *s, const struct digest *leaf, struct recovered_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_GET_LEAF,
-			"SELECT " RECOVERED_COLUMNS " FROM recovered WHERE leaf = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_GET_LEAF,
+		    "SELECT " RECOVERED_COLUMNS " FROM recovered WHERE leaf = ?", &q);
 	query_bind_digest(&q, leaf);
-	return recovered_get_one(&q, ret);
+	return recovered_one(&q, ret);
 }
 
 enum err recovered_get_due(struct store *s, int64_t peer, struct recovered_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_GET_DUE,
-			"SELECT " RECOVERED_COLUMNS " FROM recovered INDEXED BY recovered_due"
-			" WHERE peer = ? AND applied = 0 ORDER BY epoch, k LIMIT 1",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_GET_DUE,
+		    "SELECT " RECOVERED_COLUMNS " FROM recovered INDEXED BY recovered_due"
+		    " WHERE peer = ? AND applied = 0 ORDER BY epoch, k LIMIT 1",
+		    &q);
 	query_bind_i64(&q, peer);
-	return recovered_get_one(&q, ret);
+	return recovered_one(&q, ret);
 }
 
 enum err recovered_set_applied(struct store *s, int64_t peer, uint64_t epoch, uint64_t k)
@@ -187,12 +155,10 @@ enum err recovered_set_applied(struct store *s, int64_t peer, uint64_t epoch, ui
 	enum err e;
 	int n;
 
-	e = query_begin(s, ST_RECOVERED_SET_APPLIED,
-			"UPDATE recovered SET applied = 1"
-			" WHERE peer = ? AND epoch = ? AND k = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_SET_APPLIED,
+		    "UPDATE recovered SET applied = 1"
+		    " WHERE peer = ? AND epoch = ? AND k = ?",
+		    &q);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, k);
@@ -202,35 +168,14 @@ enum err recovered_set_applied(struct store *s, int64_t peer, uint64_t epoch, ui
 	return n ? ERR_OK : err_new(ERR_NOT_FOUND, "not given back");
 }
 
-/* Give each row of a query to the caller's function. */
-static enum err recovered_each(struct query *q,
-			       enum err (*row)(void *ctx, const struct recovered_row *row),
-			       void *ctx)
-{
-	for (;;) {
-		struct recovered_row r;
-		bool has_row;
-		enum err e = query_step(q, &has_row);
-
-		if (e || !has_row)
-			return e ? err_trace(e) : ERR_OK;
-		e = recovered_read(q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
-}
-
 enum err recovered_walk(struct store *s,
 			enum err (*row)(void *ctx, const struct recovered_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_WALK,
-			"SELECT " RECOVERED_COLUMNS " FROM recovered ORDER BY peer, epoch, k", &q);
-	return e ? err_trace(e) : recovered_each(&q, row, ctx);
+	query_begin(s, ST_RECOVERED_WALK,
+		    "SELECT " RECOVERED_COLUMNS " FROM recovered ORDER BY peer, epoch, k", &q);
+	return recovered_each(&q, row, ctx);
 }
 
 enum err recovered_walk_index(struct store *s, uint64_t epoch, uint64_t index, int64_t after_peer,
@@ -238,14 +183,11 @@ enum err recovered_walk_index(struct store *s, uint64_t epoch, uint64_t index, i
 			      void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERED_WALK_INDEX,
-			"SELECT " RECOVERED_COLUMNS " FROM recovered INDEXED BY recovered_by_index"
-			" WHERE epoch = ? AND (idx, peer) > (?, ?) ORDER BY idx, peer",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERED_WALK_INDEX,
+		    "SELECT " RECOVERED_COLUMNS " FROM recovered INDEXED BY recovered_by_index"
+		    " WHERE epoch = ? AND (idx, peer) > (?, ?) ORDER BY idx, peer",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, index);
 	query_bind_i64(&q, after_peer);
@@ -257,11 +199,8 @@ enum err recovered_walk_index(struct store *s, uint64_t epoch, uint64_t index, i
 static enum err recovery_delete(struct store *s, int64_t peer)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECOVERY_DELETE, "DELETE FROM recovery WHERE peer = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERY_DELETE, "DELETE FROM recovery WHERE peer = ?", &q);
 	query_bind_i64(&q, peer);
 	return query_run(&q, NULL);
 }
@@ -269,17 +208,14 @@ static enum err recovery_delete(struct store *s, int64_t peer)
 enum err recovery_put(struct store *s, int64_t peer, const struct recovery_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
 	if (row->state == RECOVERY_NONE)
 		return recovery_delete(s, peer);
-	e = query_begin(s, ST_RECOVERY_PUT,
-			"INSERT OR REPLACE INTO recovery (peer, state, from_epoch, from_k,"
-			" from_head, open_epoch, at_epoch, at_k, at_head)"
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERY_PUT,
+		    "INSERT OR REPLACE INTO recovery (peer, state, from_epoch, from_k,"
+		    " from_head, open_epoch, at_epoch, at_k, at_head)"
+		    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_i64(&q, peer);
 	query_bind_i64(&q, row->state);
 	query_bind_u64(&q, row->from_epoch);
@@ -292,41 +228,39 @@ enum err recovery_put(struct store *s, int64_t peer, const struct recovery_row *
 	return query_run(&q, NULL);
 }
 
+static void recovery_read(struct query *q, struct recovery_row *row)
+{
+	int state = query_int(q);
+
+	row->state = (enum recovery_state)state;
+	row->from_epoch = query_u64(q);
+	row->from_k = query_u64(q);
+	query_digest(q, &row->from_head);
+	row->open_epoch = query_u64(q);
+	row->at_epoch = query_u64(q);
+	row->at_k = query_u64(q);
+	query_digest(q, &row->at_head);
+	if (!q->e && (state < RECOVERY_FETCHING || state > RECOVERY_AGAIN))
+		q->e = err_new(ERR_STORAGE, "a damaged row: state of a recovery");
+}
+
+DEFINE_ROW_ONE(recovery)
+
 enum err recovery_get(struct store *s, int64_t peer, struct recovery_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	struct recovery_row row = {.state = RECOVERY_NONE};
-	int state;
 	enum err e;
 
-	e = query_begin(s, ST_RECOVERY_GET,
-			"SELECT state, from_epoch, from_k, from_head, open_epoch, at_epoch, at_k,"
-			" at_head"
-			" FROM recovery WHERE peer = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECOVERY_GET,
+		    "SELECT state, from_epoch, from_k, from_head, open_epoch, at_epoch, at_k,"
+		    " at_head"
+		    " FROM recovery WHERE peer = ?",
+		    &q);
 	query_bind_i64(&q, peer);
-	e = query_get(&q);
-	if (e == ERR_NOT_FOUND) {
-		*ret = row;
-		return ERR_OK;
-	}
-	if (e)
+	e = recovery_one(&q, ret);
+	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
-	state = query_int(&q);
-	row.state = (enum recovery_state)state;
-	row.from_epoch = query_u64(&q);
-	row.from_k = query_u64(&q);
-	query_digest(&q, &row.from_head);
-	row.open_epoch = query_u64(&q);
-	row.at_epoch = query_u64(&q);
-	row.at_k = query_u64(&q);
-	query_digest(&q, &row.at_head);
-	if (q.e)
-		return err_trace(q.e);
-	if (state < RECOVERY_FETCHING || state > RECOVERY_AGAIN)
-		return err_new(ERR_STORAGE, "a damaged row: state of a recovery");
-	*ret = row;
+	if (e)
+		*ret = (struct recovery_row){.state = RECOVERY_NONE};
 	return ERR_OK;
 }

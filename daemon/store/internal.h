@@ -3,9 +3,19 @@
  * What the files of store/ share: the connection, cached statements, values in and out of rows.
  *
  * A statement is prepared once a store and kept in its slot. A query is one use of it: values are
- * bound in the order of its parameters and read in the order of its columns, and the first mistake
- * is kept until it is asked for, so that a row reads as a list. query_end() (by CLEANUP) always
- * resets the statement and drops its bindings: no read is left open at a commit.
+ * bound in the order of its parameters and read in the order of its columns. The first mistake, of
+ * beginning, binding, stepping or reading, is kept; nothing is bound or run after it, so that only
+ * the last call is asked how it went:
+ *
+ *     CLEANUP(query_end) struct query q = {0};
+ *
+ *     query_begin(s, ST_NOTED_DELETE, "DELETE FROM noted WHERE id = ?", &q);
+ *     query_bind_i64(&q, id);
+ *     return query_run(&q, NULL);
+ *
+ * query_end() (by CLEANUP) always resets the statement and drops its bindings: no read is left open
+ * at a commit. A table whose rows callers see has a reader, `static void x_read(struct query *q,
+ * struct x_row *row)`, from which DEFINE_ROW_ONE(x) and DEFINE_ROW_EACH(x) make the rest.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
@@ -144,26 +154,25 @@ struct query {
 	int parameter; /**< bound so far */
 	int column;    /**< read so far */
 	bool keeps;    /**< views are copied to the slot, to outlive the statement's reset */
-	enum err e;    /**< first mistake */
+	enum err e;    /**< first mistake; nothing is bound or run after it */
 };
 
 /** What @p rc of SQLite means; ERR_EXISTS for a key that is there. Notes SQLite's words. */
 enum err store_error(struct store *s, int rc, const char *what);
 
 /**
- * Begin to use a statement; follow with CLEANUP(query_end) on @p ret from its declaration, where it
- * is all zero.
+ * Begin to use a statement. An error, such as ERR_STATE for a write without a transaction, is the
+ * query's first mistake.
  *
  * @param sql  its text, the same in each call
- * @retval ERR_STATE  it is a write, and there is no transaction
+ * @param ret  is CLEANUP(query_end) from its declaration, where it is all zero
  */
-enum err query_begin(struct store *s, enum statement id, const char *sql,
-		     struct query *ret) WARN_UNUSED;
+void query_begin(struct store *s, enum statement id, const char *sql, struct query *ret);
 
 /** Reset, drop the bindings, free the slot; a query that never began is fine. */
 void query_end(struct query *q);
 
-/** Bind the next parameter. Borrowed until query_end(). */
+/** Bind the next parameter, borrowed until query_end(). */
 void query_bind_u64(struct query *q, uint64_t v); /**< ERR_INVALID over INT64_MAX */
 void query_bind_i64(struct query *q, int64_t v);
 void query_bind_view(struct query *q, struct view v);
@@ -175,14 +184,23 @@ void query_bind_if(struct query *q, bool has, const void *p, size_t n);
 /** NULL for 0. */
 void query_bind_ref(struct query *q, int64_t id);
 
-/** Next row. *ret_row false: there is none (more). */
-enum err query_step(struct query *q, bool *ret_row) WARN_UNUSED;
+/** Next row. False: there is none (more), or a mistake was made, as query_error() tells. */
+bool query_step(struct query *q);
 
 /** The one row, whose views are good until the statement's next use; ERR_NOT_FOUND: none. */
 enum err query_get(struct query *q) WARN_UNUSED;
 
+/** query_get() of a row that is one number. */
+enum err query_get_u64(struct query *q, uint64_t *ret) WARN_UNUSED;
+
+/** query_get() of a row that is some bytes, appended to @p out. */
+enum err query_get_into(struct query *q, struct buf *out) WARN_UNUSED;
+
 /** Run a write. @p ret_n rows changed, may be NULL. */
 enum err query_run(struct query *q, int *ret_n) WARN_UNUSED;
+
+/** Run an INSERT of one row. @p ret_id the id it was given. */
+enum err query_insert(struct query *q, int64_t *ret_id) WARN_UNUSED;
 
 /** Read the next column; a type or length that cannot be notes ERR_STORAGE and gives zero. */
 uint64_t query_u64(struct query *q);
@@ -201,8 +219,39 @@ bool query_if(struct query *q, void *ret, size_t n);
 /** 0 for NULL. */
 int64_t query_ref(struct query *q);
 
-/** The first mistake of reading. */
+/** The first mistake. */
 enum err query_error(const struct query *q) WARN_UNUSED;
+
+/** Define x_one(): query_get() of a row of table x, read by x_read(). */
+#define DEFINE_ROW_ONE(x)                                                                          \
+	static enum err x##_one(struct query *q, struct x##_row *ret)                              \
+	{                                                                                          \
+		struct x##_row row;                                                                \
+		enum err e = query_get(q);                                                         \
+                                                                                                   \
+		if (e)                                                                             \
+			return err_trace(e);                                                       \
+		x##_read(q, &row);                                                                 \
+		if (q->e)                                                                          \
+			return err_trace(q->e);                                                    \
+		*ret = row;                                                                        \
+		return ERR_OK;                                                                     \
+	}
+
+/** Define x_each(): the walk, which gives each row of table x to the caller's function. */
+#define DEFINE_ROW_EACH(x)                                                                         \
+	static enum err x##_each(struct query *q,                                                  \
+				 enum err (*row)(void *ctx, const struct x##_row *row), void *ctx) \
+	{                                                                                          \
+		while (query_step(q)) {                                                            \
+			struct x##_row r;                                                          \
+                                                                                                   \
+			x##_read(q, &r);                                                           \
+			if (!q->e)                                                                 \
+				q->e = row(ctx, &r);                                               \
+		}                                                                                  \
+		return query_error(q);                                                             \
+	}
 
 /** One migration: SQL that leads from the version before to the next, in parts; NULL after them. */
 struct migration {

@@ -4,23 +4,20 @@
 
 #define ENTRY_COLUMNS "epoch, idx, bytes, leaf, peer, k, body_blob, local_blob"
 
-static enum err entry_read(struct query *q, struct entry_row *ret)
+static void entry_read(struct query *q, struct entry_row *row)
 {
-	struct entry_row row;
-
-	row.epoch = query_u64(q);
-	row.index = query_u64(q);
-	row.entry = query_view(q);
-	query_digest(q, &row.leaf);
-	row.peer = query_ref(q);
-	row.k = query_u64(q);
-	row.has_body = query_if(q, row.body_blob, sizeof(row.body_blob));
-	row.has_local = query_if(q, row.local_blob, sizeof(row.local_blob));
-	if (q->e)
-		return err_trace(q->e);
-	*ret = row;
-	return ERR_OK;
+	row->epoch = query_u64(q);
+	row->index = query_u64(q);
+	row->entry = query_view(q);
+	query_digest(q, &row->leaf);
+	row->peer = query_ref(q);
+	row->k = query_u64(q);
+	row->has_body = query_if(q, row->body_blob, sizeof(row->body_blob));
+	row->has_local = query_if(q, row->local_blob, sizeof(row->local_blob));
 }
+
+DEFINE_ROW_ONE(entry)
+DEFINE_ROW_EACH(entry)
 
 enum err entry_put(struct store *s, const struct entry_row *row)
 {
@@ -39,11 +36,8 @@ enum err entry_put(struct store *s, const struct entry_row *row)
 	if (row->index > n)
 		return err_new(ERR_INVALID, "the ledger's next entry is %llu",
 			       (unsigned long long)n);
-	e = query_begin(s, ST_ENTRY_PUT,
-			"INSERT INTO entry (" ENTRY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_PUT,
+		    "INSERT INTO entry (" ENTRY_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)", &q);
 	query_bind_u64(&q, row->epoch);
 	query_bind_u64(&q, row->index);
 	query_bind_view(&q, row->entry);
@@ -59,108 +53,75 @@ enum err entry_put(struct store *s, const struct entry_row *row)
 	return e ? err_trace(e) : ERR_OK;
 }
 
-static enum err entry_get_one(struct query *q, struct entry_row *ret)
-{
-	enum err e = query_get(q);
-
-	return e ? err_trace(e) : entry_read(q, ret);
-}
-
 enum err entry_get(struct store *s, uint64_t epoch, uint64_t index, struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_GET,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_GET,
+		    "SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx = ?", &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, index);
-	return entry_get_one(&q, ret);
+	return entry_one(&q, ret);
 }
 
 enum err entry_get_k(struct store *s, uint64_t epoch, int64_t peer, uint64_t k,
 		     struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(
-		s, ST_ENTRY_GET_K,
-		"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_GET_K,
+		    "SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k = ?",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, k);
-	return entry_get_one(&q, ret);
+	return entry_one(&q, ret);
 }
 
 enum err entry_find(struct store *s, int64_t peer, uint64_t k, const struct digest *leaf,
 		    struct entry_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_FIND,
-			"SELECT " ENTRY_COLUMNS " FROM entry"
-			" WHERE epoch IN (SELECT epoch FROM own_checkpoint) AND peer = ? AND k = ?"
-			" AND leaf = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_FIND,
+		    "SELECT " ENTRY_COLUMNS " FROM entry"
+		    " WHERE epoch IN (SELECT epoch FROM own_checkpoint) AND peer = ? AND k = ?"
+		    " AND leaf = ?",
+		    &q);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, k);
 	query_bind_digest(&q, leaf);
-	return entry_get_one(&q, ret);
+	return entry_one(&q, ret);
 }
 
 enum err entry_count(struct store *s, uint64_t epoch, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_COUNT,
-			"SELECT ifnull((SELECT idx + 1 FROM entry WHERE epoch = ?"
-			"  ORDER BY idx DESC LIMIT 1), 0)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_COUNT,
+		    "SELECT ifnull((SELECT idx + 1 FROM entry WHERE epoch = ?"
+		    "  ORDER BY idx DESC LIMIT 1), 0)",
+		    &q);
 	query_bind_u64(&q, epoch);
-	e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	n = query_u64(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = n;
-	return ERR_OK;
+	return query_get_u64(&q, ret);
 }
 
 enum err entry_leaves(struct store *s, uint64_t epoch, uint64_t from, size_t n, struct digest *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	bool has_row;
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_LEAVES,
-			"SELECT idx, leaf FROM entry WHERE epoch = ? AND idx >= ?"
-			" ORDER BY idx LIMIT ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_LEAVES,
+		    "SELECT idx, leaf FROM entry WHERE epoch = ? AND idx >= ?"
+		    " ORDER BY idx LIMIT ?",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, from);
 	query_bind_u64(&q, n);
 	for (size_t i = 0; i < n; i++) {
-		uint64_t index;
+		uint64_t index = query_step(&q) ? query_u64(&q) : UINT64_MAX;
 
-		e = query_step(&q, &has_row);
-		if (e)
-			return err_trace(e);
-		index = has_row ? query_u64(&q) : UINT64_MAX;
+		if (q.e)
+			return err_trace(q.e);
 		if (index != from + i)
 			return err_new(ERR_NOT_FOUND, "the ledger has no entry at %llu",
 				       (unsigned long long)(from + i));
@@ -169,39 +130,15 @@ enum err entry_leaves(struct store *s, uint64_t epoch, uint64_t from, size_t n, 
 	return query_error(&q);
 }
 
-/* Give each row of a query to the caller's function. */
-static enum err entry_each(struct query *q, enum err (*row)(void *ctx, const struct entry_row *row),
-			   void *ctx)
-{
-	for (;;) {
-		struct entry_row r;
-		bool has_row;
-		enum err e = query_step(q, &has_row);
-
-		if (e)
-			return err_trace(e);
-		if (!has_row)
-			return ERR_OK;
-		e = entry_read(q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
-}
-
 enum err entry_walk(struct store *s, uint64_t epoch, uint64_t from,
 		    enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_WALK,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx >= ?"
-			" ORDER BY idx",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_WALK,
+		    "SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND idx >= ?"
+		    " ORDER BY idx",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, from);
 	return entry_each(&q, row, ctx);
@@ -211,14 +148,11 @@ enum err entry_walk_peer(struct store *s, uint64_t epoch, int64_t peer, uint64_t
 			 enum err (*row)(void *ctx, const struct entry_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_ENTRY_WALK_PEER,
-			"SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k > ?"
-			" ORDER BY k",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_ENTRY_WALK_PEER,
+		    "SELECT " ENTRY_COLUMNS " FROM entry WHERE epoch = ? AND peer = ? AND k > ?"
+		    " ORDER BY k",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_i64(&q, peer);
 	query_bind_u64(&q, after_k);
@@ -239,11 +173,8 @@ enum err tile_put(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t
 		return err_new(n < count ? ERR_EXISTS : ERR_INVALID,
 			       "the next tile of level %u is %llu", tile_level,
 			       (unsigned long long)count);
-	e = query_begin(s, ST_TILE_PUT,
-			"INSERT INTO tile (epoch, level, n, node, hashes) VALUES (?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_TILE_PUT,
+		    "INSERT INTO tile (epoch, level, n, node, hashes) VALUES (?, ?, ?, ?, ?)", &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
@@ -256,22 +187,16 @@ enum err tile_get(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t
 		  struct digest ret[TILE_WIDTH])
 {
 	CLEANUP(query_end) struct query q = {0};
-	bool has_row;
-	enum err e;
 
-	e = query_begin(s, ST_TILE_GET,
-			"SELECT hashes FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_TILE_GET,
+		    "SELECT hashes FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
-	e = query_step(&q, &has_row);
-	if (e)
-		return err_trace(e);
-	if (!has_row)
-		return err_new(ERR_NOT_FOUND, "no tile %llu of level %u", (unsigned long long)n,
-			       tile_level);
+	if (!query_step(&q))
+		return q.e ? err_trace(q.e)
+			   : err_new(ERR_NOT_FOUND, "no tile %llu of level %u",
+				     (unsigned long long)n, tile_level);
 	query_bytes(&q, ret, TILE_WIDTH * sizeof(*ret));
 	return query_error(&q);
 }
@@ -283,10 +208,8 @@ enum err tile_get_node(struct store *s, uint64_t epoch, unsigned tile_level, uin
 	struct digest d;
 	enum err e;
 
-	e = query_begin(s, ST_TILE_GET_NODE,
-			"SELECT node FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_TILE_GET_NODE,
+		    "SELECT node FROM tile WHERE epoch = ? AND level = ? AND n = ?", &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
 	query_bind_u64(&q, n);
@@ -303,39 +226,24 @@ enum err tile_get_node(struct store *s, uint64_t epoch, unsigned tile_level, uin
 enum err tile_count(struct store *s, uint64_t epoch, unsigned tile_level, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
-	enum err e;
 
-	e = query_begin(s, ST_TILE_COUNT,
-			"SELECT ifnull((SELECT n + 1 FROM tile WHERE epoch = ? AND level = ?"
-			"  ORDER BY n DESC LIMIT 1), 0)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_TILE_COUNT,
+		    "SELECT ifnull((SELECT n + 1 FROM tile WHERE epoch = ? AND level = ?"
+		    "  ORDER BY n DESC LIMIT 1), 0)",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, tile_level);
-	e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	n = query_u64(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = n;
-	return ERR_OK;
+	return query_get_u64(&q, ret);
 }
 
 enum err own_checkpoint_put(struct store *s, uint64_t epoch, uint64_t size, struct view note)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(
-		s, ST_OWN_CHECKPOINT_PUT,
-		"INSERT INTO own_checkpoint (epoch, size, note) VALUES (?, ?, ?)"
-		" ON CONFLICT (epoch) DO UPDATE SET size = excluded.size, note = excluded.note",
-		&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_OWN_CHECKPOINT_PUT,
+		    "INSERT INTO own_checkpoint (epoch, size, note) VALUES (?, ?, ?)"
+		    " ON CONFLICT (epoch) DO UPDATE SET size = excluded.size, note = excluded.note",
+		    &q);
 	query_bind_u64(&q, epoch);
 	query_bind_u64(&q, size);
 	query_bind_view(&q, note);
@@ -350,10 +258,8 @@ enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
 	uint64_t size;
 	enum err e;
 
-	e = query_begin(s, ST_OWN_CHECKPOINT_GET,
-			"SELECT size, note FROM own_checkpoint WHERE epoch = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_OWN_CHECKPOINT_GET,
+		    "SELECT size, note FROM own_checkpoint WHERE epoch = ?", &q);
 	query_bind_u64(&q, epoch);
 	e = query_get(&q);
 	if (e)
@@ -372,15 +278,9 @@ enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
 static enum err newest_blob(struct store *s, uint64_t *ret_num)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, ST_BLOB_NEWEST, "SELECT ifnull(max(num), 0) FROM blob", &q);
 
-	if (e)
-		return err_trace(e);
-	e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	*ret_num = query_u64(&q);
-	return query_error(&q);
+	query_begin(s, ST_BLOB_NEWEST, "SELECT ifnull(max(num), 0) FROM blob", &q);
+	return query_get_u64(&q, ret_num);
 }
 
 enum err blob_id(struct store *s, const uint8_t tail[BLOB_TAIL_BYTES], uint8_t ret[STORE_ID_BYTES])
@@ -414,14 +314,11 @@ enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 		  struct view wrapped_key, struct view cipher)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_BLOB_PUT,
-			"INSERT INTO blob (num, tail, kind, wrapped_key, cipher)"
-			" VALUES (?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_BLOB_PUT,
+		    "INSERT INTO blob (num, tail, kind, wrapped_key, cipher)"
+		    " VALUES (?, ?, ?, ?, ?)",
+		    &q);
 	bind_blob_id(&q, id);
 	query_bind_i64(&q, kind);
 	query_bind_view(&q, wrapped_key);
@@ -434,23 +331,18 @@ enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 {
 	CLEANUP(query_end) struct query q = {0};
 	struct view key, cipher;
-	bool has_row;
 	uint8_t *to;
 	enum err e;
 
-	e = query_begin(s, ST_BLOB_GET,
-			"SELECT wrapped_key, cipher FROM blob"
-			" WHERE num = ? AND tail = ? AND kind = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_BLOB_GET,
+		    "SELECT wrapped_key, cipher FROM blob"
+		    " WHERE num = ? AND tail = ? AND kind = ?",
+		    &q);
 	bind_blob_id(&q, id);
 	query_bind_i64(&q, kind);
-	e = query_step(&q, &has_row);
-	if (e)
-		return err_trace(e);
-	if (!has_row)
-		return err_new(ERR_NOT_FOUND, "no such blob: it is erased, or never was");
+	if (!query_step(&q))
+		return q.e ? err_trace(q.e)
+			   : err_new(ERR_NOT_FOUND, "no such blob: it is erased, or never was");
 	key = query_view(&q);
 	cipher = query_view(&q);
 	e = query_error(&q);
@@ -467,9 +359,7 @@ enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES])
 	enum err e;
 	int n;
 
-	e = query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE num = ? AND tail = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE num = ? AND tail = ?", &q);
 	bind_blob_id(&q, id);
 	e = query_run(&q, &n);
 	if (e)

@@ -29,16 +29,17 @@ static enum err slot_prepare(struct store *s, struct slot *slot, const char *sql
 	return rc ? store_error(s, rc, "preparing a statement") : ERR_OK;
 }
 
-enum err query_begin(struct store *s, enum statement id, const char *sql, struct query *ret)
+/* The statement of a slot, made on its first use. */
+static enum err slot_take(struct store *s, enum statement id, const char *sql)
 {
 	struct slot *slot = &s->slots[id];
-	enum err e;
 
 	if (s->failed)
 		return err_new(ERR_STORAGE, "the database failed before");
 	ASSERT(!slot->is_busy);
 	if (!slot->stmt) {
-		e = slot_prepare(s, slot, sql);
+		enum err e = slot_prepare(s, slot, sql);
+
 		if (e)
 			return err_trace(e);
 	}
@@ -53,8 +54,14 @@ enum err query_begin(struct store *s, enum statement id, const char *sql, struct
 	}
 	slot->is_busy = true;
 	s->n_busy++;
-	*ret = (struct query){.store = s, .slot = slot};
 	return ERR_OK;
+}
+
+void query_begin(struct store *s, enum statement id, const char *sql, struct query *ret)
+{
+	enum err e = slot_take(s, id, sql);
+
+	*ret = (struct query){.store = s, .slot = e ? NULL : &s->slots[id], .e = e};
 }
 
 void query_end(struct query *q)
@@ -75,31 +82,44 @@ static void note(struct query *q, enum err e)
 		q->e = e;
 }
 
+/* No row was ever written so. Final, as any storage error is. */
+static void note_damage(struct query *q, int column, const char *what)
+{
+	q->store->failed = true;
+	note(q, err_new(ERR_STORAGE, "a damaged row: column %d %s", column, what));
+}
+
 static void note_bound(struct query *q, int rc)
 {
 	if (rc)
 		note(q, store_error(q->store, rc, "binding a value"));
 }
 
+static void bind_null(struct query *q)
+{
+	if (!q->e)
+		note_bound(q, sqlite3_bind_null(q->slot->stmt, ++q->parameter));
+}
+
 void query_bind_i64(struct query *q, int64_t v)
 {
-	note_bound(q, sqlite3_bind_int64(q->slot->stmt, ++q->parameter, v));
+	if (!q->e)
+		note_bound(q, sqlite3_bind_int64(q->slot->stmt, ++q->parameter, v));
 }
 
 void query_bind_u64(struct query *q, uint64_t v)
 {
-	if (v > INT64_MAX) {
+	if (!q->e && v > INT64_MAX)
 		note(q, err_new(ERR_INVALID, "a number beyond 2^63 cannot be stored"));
-		v = 0;
-	}
 	query_bind_i64(q, (int64_t)v);
 }
 
 void query_bind_bytes(struct query *q, const void *p, size_t n)
 {
 	/* A null pointer would bind NULL instead of no bytes. */
-	note_bound(q, sqlite3_bind_blob64(q->slot->stmt, ++q->parameter, n ? p : "", n,
-					  SQLITE_STATIC));
+	if (!q->e)
+		note_bound(q, sqlite3_bind_blob64(q->slot->stmt, ++q->parameter, n ? p : "", n,
+						  SQLITE_STATIC));
 }
 
 void query_bind_view(struct query *q, struct view v)
@@ -114,8 +134,9 @@ void query_bind_digest(struct query *q, const struct digest *d)
 
 void query_bind_text(struct query *q, const char *text)
 {
-	note_bound(q, sqlite3_bind_text64(q->slot->stmt, ++q->parameter, text, strlen(text),
-					  SQLITE_STATIC, SQLITE_UTF8));
+	if (!q->e)
+		note_bound(q, sqlite3_bind_text64(q->slot->stmt, ++q->parameter, text, strlen(text),
+						  SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void query_bind_if(struct query *q, bool has, const void *p, size_t n)
@@ -123,7 +144,7 @@ void query_bind_if(struct query *q, bool has, const void *p, size_t n)
 	if (has)
 		query_bind_bytes(q, p, n);
 	else
-		note_bound(q, sqlite3_bind_null(q->slot->stmt, ++q->parameter));
+		bind_null(q);
 }
 
 void query_bind_ref(struct query *q, int64_t id)
@@ -131,35 +152,30 @@ void query_bind_ref(struct query *q, int64_t id)
 	if (id)
 		query_bind_i64(q, id);
 	else
-		note_bound(q, sqlite3_bind_null(q->slot->stmt, ++q->parameter));
+		bind_null(q);
 }
 
-enum err query_step(struct query *q, bool *ret_row)
+bool query_step(struct query *q)
 {
 	int rc;
 
 	if (q->e)
-		return err_trace(q->e);
+		return false;
 	rc = sqlite3_step(q->slot->stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return store_error(q->store, rc, "the database");
+		q->e = store_error(q->store, rc, "the database");
 	q->column = 0;
-	*ret_row = rc == SQLITE_ROW;
-	return ERR_OK;
+	return rc == SQLITE_ROW;
 }
 
 enum err query_get(struct query *q)
 {
 	size_t total = 0;
 	uint8_t *room;
-	bool has_row;
 	enum err e;
 
-	e = query_step(q, &has_row);
-	if (e)
-		return err_trace(e);
-	if (!has_row)
-		return err_new(ERR_NOT_FOUND, "no such row");
+	if (!query_step(q))
+		return q->e ? err_trace(q->e) : err_new(ERR_NOT_FOUND, "no such row");
 	for (int i = 0; i < sqlite3_column_count(q->slot->stmt); i++) {
 		int type = sqlite3_column_type(q->slot->stmt, i);
 
@@ -177,13 +193,21 @@ enum err query_get(struct query *q)
 
 enum err query_run(struct query *q, int *ret_n)
 {
-	bool has_row;
-	enum err e = query_step(q, &has_row);
+	(void)query_step(q);
+	if (q->e)
+		return err_trace(q->e);
+	if (ret_n)
+		*ret_n = sqlite3_changes(q->store->db);
+	return ERR_OK;
+}
+
+enum err query_insert(struct query *q, int64_t *ret_id)
+{
+	enum err e = query_run(q, NULL);
 
 	if (e)
 		return err_trace(e);
-	if (ret_n)
-		*ret_n = sqlite3_changes(q->store->db);
+	*ret_id = sqlite3_last_insert_rowid(q->store->db);
 	return ERR_OK;
 }
 
@@ -194,8 +218,7 @@ static int next_column(struct query *q, int type)
 
 	if (sqlite3_column_type(q->slot->stmt, i) == type)
 		return i;
-	q->store->failed = true;
-	note(q, err_new(ERR_STORAGE, "a damaged row: column %d has another type", i));
+	note_damage(q, i, "has another type");
 	return -1;
 }
 
@@ -217,8 +240,7 @@ static int64_t ranged(struct query *q, int64_t min, int64_t max)
 
 	if (v >= min && v <= max)
 		return v;
-	q->store->failed = true;
-	note(q, err_new(ERR_STORAGE, "a damaged row: column %d is out of range", q->column - 1));
+	note_damage(q, q->column - 1, "is out of range");
 	return 0;
 }
 
@@ -278,8 +300,7 @@ void query_bytes(struct query *q, void *ret, size_t n)
 		return;
 	}
 	memset(ret, 0, n);
-	q->store->failed = true;
-	note(q, err_new(ERR_STORAGE, "a damaged row: column %d has another length", q->column - 1));
+	note_damage(q, q->column - 1, "has another length");
 }
 
 void query_digest(struct query *q, struct digest *ret)
@@ -305,9 +326,7 @@ void query_text_into(struct query *q, char *ret, size_t cap)
 		text = query_text(q);
 	n = strlen(text);
 	if (n >= cap) {
-		q->store->failed = true;
-		note(q,
-		     err_new(ERR_STORAGE, "a damaged row: column %d is too long", q->column - 1));
+		note_damage(q, q->column - 1, "is too long");
 		n = 0;
 	}
 	memcpy(ret, text, n);
@@ -336,4 +355,29 @@ int64_t query_ref(struct query *q)
 enum err query_error(const struct query *q)
 {
 	return q->e ? err_trace(q->e) : ERR_OK;
+}
+
+enum err query_get_u64(struct query *q, uint64_t *ret)
+{
+	uint64_t v;
+	enum err e = query_get(q);
+
+	if (e)
+		return err_trace(e);
+	v = query_u64(q);
+	if (q->e)
+		return err_trace(q->e);
+	*ret = v;
+	return ERR_OK;
+}
+
+enum err query_get_into(struct query *q, struct buf *out)
+{
+	struct view v;
+	enum err e = query_get(q);
+
+	if (e)
+		return err_trace(e);
+	v = query_view(q);
+	return q->e ? err_trace(q->e) : buf_put_view(out, v);
 }

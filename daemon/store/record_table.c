@@ -10,30 +10,28 @@
 	" FROM record JOIN revision ON revision.record = record.num"                               \
 	" AND revision.revision = record.newest"
 
-static enum err record_read(struct query *q, struct record_row *ret)
+static void record_read(struct query *q, struct record_row *row)
 {
-	struct record_row row;
 	uint64_t revision;
 
-	query_bytes(q, row.id, sizeof(row.id));
+	query_bytes(q, row->id, sizeof(row->id));
 	revision = query_u64(q);
-	row.revision = (uint32_t)revision;
-	row.type = query_int(q);
-	query_digest(q, &row.manifest);
-	row.seal_index = query_u64(q);
-	row.seal_epoch = query_u64(q);
-	query_bytes(q, row.record_blob, sizeof(row.record_blob));
-	query_bytes(q, row.salts_blob, sizeof(row.salts_blob));
-	query_bytes(q, row.label_blob, sizeof(row.label_blob));
-	row.time_us = query_u64(q);
-	row.num = query_u64(q);
-	if (q->e)
-		return err_trace(q->e);
-	if (revision > UINT32_MAX)
-		return err_new(ERR_STORAGE, "a damaged row: revision out of range");
-	*ret = row;
-	return ERR_OK;
+	row->revision = (uint32_t)revision;
+	row->type = query_int(q);
+	query_digest(q, &row->manifest);
+	row->seal_index = query_u64(q);
+	row->seal_epoch = query_u64(q);
+	query_bytes(q, row->record_blob, sizeof(row->record_blob));
+	query_bytes(q, row->salts_blob, sizeof(row->salts_blob));
+	query_bytes(q, row->label_blob, sizeof(row->label_blob));
+	row->time_us = query_u64(q);
+	row->num = query_u64(q);
+	if (!q->e && revision > UINT32_MAX)
+		q->e = err_new(ERR_STORAGE, "a damaged row: revision out of range");
 }
+
+DEFINE_ROW_ONE(record)
+DEFINE_ROW_EACH(record)
 
 /* Make the record, or raise its newest revision; 0 rows when there is one as new. */
 static enum err record_raise(struct store *s, const struct record_row *row)
@@ -42,13 +40,11 @@ static enum err record_raise(struct store *s, const struct record_row *row)
 	enum err e;
 	int n;
 
-	e = query_begin(s, ST_RECORD_NEW,
-			"INSERT INTO record (id, newest) VALUES (?, ?)"
-			" ON CONFLICT (id) DO UPDATE SET newest = excluded.newest"
-			" WHERE excluded.newest > newest",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECORD_NEW,
+		    "INSERT INTO record (id, newest) VALUES (?, ?)"
+		    " ON CONFLICT (id) DO UPDATE SET newest = excluded.newest"
+		    " WHERE excluded.newest > newest",
+		    &q);
 	query_bind_bytes(&q, row->id, sizeof(row->id));
 	query_bind_u64(&q, row->revision);
 	e = query_run(&q, &n);
@@ -65,14 +61,11 @@ enum err record_put(struct store *s, const struct record_row *row)
 	e = record_raise(s, row);
 	if (e)
 		return err_trace(e);
-	e = query_begin(
-		s, ST_REVISION_PUT,
-		"INSERT INTO revision (record, revision, type, manifest, seal_index,"
-		"  seal_epoch, record_blob, salts_blob, label_blob, time_us)"
-		" VALUES ((SELECT num FROM record WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_REVISION_PUT,
+		    "INSERT INTO revision (record, revision, type, manifest, seal_index,"
+		    "  seal_epoch, record_blob, salts_blob, label_blob, time_us)"
+		    " VALUES ((SELECT num FROM record WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_bytes(&q, row->id, sizeof(row->id));
 	query_bind_u64(&q, row->revision);
 	query_bind_i64(&q, row->type);
@@ -90,63 +83,32 @@ enum err record_get(struct store *s, const uint8_t id[STORE_RECORD_ID_BYTES],
 		    struct record_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECORD_GET, "SELECT " REVISION_COLUMNS NEWEST " WHERE record.id = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECORD_GET, "SELECT " REVISION_COLUMNS NEWEST " WHERE record.id = ?", &q);
 	query_bind_bytes(&q, id, STORE_RECORD_ID_BYTES);
-	e = query_get(&q);
-	return e ? err_trace(e) : record_read(&q, ret);
+	return record_one(&q, ret);
 }
 
 enum err record_get_manifest(struct store *s, const struct digest *manifest, struct record_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_RECORD_GET_MANIFEST,
-			"SELECT " REVISION_COLUMNS " FROM revision JOIN record"
-			" ON record.num = revision.record WHERE revision.manifest = ?",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECORD_GET_MANIFEST,
+		    "SELECT " REVISION_COLUMNS " FROM revision JOIN record"
+		    " ON record.num = revision.record WHERE revision.manifest = ?",
+		    &q);
 	query_bind_digest(&q, manifest);
-	e = query_get(&q);
-	return e ? err_trace(e) : record_read(&q, ret);
-}
-
-/* Give each row of a query to the caller's function. */
-static enum err record_each(struct query *q,
-			    enum err (*row)(void *ctx, const struct record_row *row), void *ctx)
-{
-	for (;;) {
-		struct record_row r;
-		bool has_row;
-		enum err e = query_step(q, &has_row);
-
-		if (e || !has_row)
-			return e ? err_trace(e) : ERR_OK;
-		e = record_read(q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
+	return record_one(&q, ret);
 }
 
 enum err record_walk(struct store *s, uint64_t after,
 		     enum err (*row)(void *ctx, const struct record_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(
-		s, ST_RECORD_WALK,
-		"SELECT " REVISION_COLUMNS NEWEST " WHERE record.num > ? ORDER BY record.num", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECORD_WALK,
+		    "SELECT " REVISION_COLUMNS NEWEST " WHERE record.num > ? ORDER BY record.num",
+		    &q);
 	query_bind_u64(&q, after);
 	return record_each(&q, row, ctx);
 }
@@ -156,19 +118,16 @@ enum err record_walk_id(struct store *s, struct view prefix,
 {
 	CLEANUP(query_end) struct query q = {0};
 	uint8_t low[STORE_RECORD_ID_BYTES] = {0}, high[STORE_RECORD_ID_BYTES];
-	enum err e;
 
 	if (prefix.n == 0 || prefix.n > sizeof(low))
 		return err_new(ERR_INVALID, "a beginning of 1 to 16 bytes is needed");
 	memset(high, 0xff, sizeof(high));
 	memcpy(low, prefix.p, prefix.n);
 	memcpy(high, prefix.p, prefix.n);
-	e = query_begin(s, ST_RECORD_WALK_ID,
-			"SELECT " REVISION_COLUMNS NEWEST
-			" WHERE record.id >= ? AND record.id <= ? ORDER BY record.id",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_RECORD_WALK_ID,
+		    "SELECT " REVISION_COLUMNS NEWEST
+		    " WHERE record.id >= ? AND record.id <= ? ORDER BY record.id",
+		    &q);
 	query_bind_bytes(&q, low, sizeof(low));
 	query_bind_bytes(&q, high, sizeof(high));
 	return record_each(&q, row, ctx);
@@ -177,22 +136,22 @@ enum err record_walk_id(struct store *s, struct view prefix,
 enum err record_count(struct store *s, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
-	enum err e;
 
 	/* No record is ever deleted (its blobs are), so the newest number is their count. */
-	e = query_begin(s, ST_RECORD_COUNT,
-			"SELECT ifnull((SELECT num FROM record ORDER BY num DESC LIMIT 1), 0)", &q);
-	if (!e)
-		e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	n = query_u64(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = n;
-	return ERR_OK;
+	query_begin(s, ST_RECORD_COUNT,
+		    "SELECT ifnull((SELECT num FROM record ORDER BY num DESC LIMIT 1), 0)", &q);
+	return query_get_u64(&q, ret);
 }
+
+static void manifest_read(struct query *q, struct manifest_row *row)
+{
+	query_digest(q, &row->digest);
+	row->peer = query_ref(q);
+	row->manifest = query_view(q);
+	row->seal = query_view(q);
+}
+
+DEFINE_ROW_ONE(manifest)
 
 enum err manifest_put(struct store *s, const struct manifest_row *row)
 {
@@ -208,10 +167,8 @@ enum err manifest_put(struct store *s, const struct manifest_row *row)
 	}
 	if (e != ERR_NOT_FOUND)
 		return err_trace(e);
-	e = query_begin(s, ST_MANIFEST_PUT,
-			"INSERT INTO manifest (digest, peer, bytes, seal) VALUES (?, ?, ?, ?)", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_MANIFEST_PUT,
+		    "INSERT INTO manifest (digest, peer, bytes, seal) VALUES (?, ?, ?, ?)", &q);
 	query_bind_digest(&q, &row->digest);
 	query_bind_ref(&q, row->peer);
 	query_bind_view(&q, row->manifest);
@@ -222,25 +179,11 @@ enum err manifest_put(struct store *s, const struct manifest_row *row)
 enum err manifest_get(struct store *s, const struct digest *digest, struct manifest_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	struct manifest_row row;
-	enum err e;
 
-	e = query_begin(s, ST_MANIFEST_GET,
-			"SELECT digest, peer, bytes, seal FROM manifest WHERE digest = ?", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_MANIFEST_GET,
+		    "SELECT digest, peer, bytes, seal FROM manifest WHERE digest = ?", &q);
 	query_bind_digest(&q, digest);
-	e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	query_digest(&q, &row.digest);
-	row.peer = query_ref(&q);
-	row.manifest = query_view(&q);
-	row.seal = query_view(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = row;
-	return ERR_OK;
+	return manifest_one(&q, ret);
 }
 
 #define OPENING_COLUMNS "manifest, commitment, path, is_singular, peer, k, wrapped_key, cipher"
@@ -248,14 +191,11 @@ enum err manifest_get(struct store *s, const struct digest *digest, struct manif
 enum err opening_put(struct store *s, const struct opening_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_OPENING_PUT,
-			"INSERT INTO opening (" OPENING_COLUMNS ") VALUES"
-			" (?, ?, ?, ?, ?, ?, ?, ?)",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_OPENING_PUT,
+		    "INSERT INTO opening (" OPENING_COLUMNS ") VALUES"
+		    " (?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_digest(&q, &row->manifest);
 	query_bind_digest(&q, &row->commitment);
 	query_bind_text(&q, row->path);
@@ -267,50 +207,29 @@ enum err opening_put(struct store *s, const struct opening_row *row)
 	return query_run(&q, NULL);
 }
 
-static enum err opening_read(struct query *q, struct opening_row *ret)
+static void opening_read(struct query *q, struct opening_row *row)
 {
-	struct opening_row row;
-
-	query_digest(q, &row.manifest);
-	query_digest(q, &row.commitment);
-	row.path = query_text(q);
-	row.is_singular = query_bool(q);
-	row.peer = query_i64(q);
-	row.k = query_u64(q);
-	row.wrapped_key = query_view(q);
-	row.cipher = query_view(q);
-	if (q->e)
-		return err_trace(q->e);
-	*ret = row;
-	return ERR_OK;
+	query_digest(q, &row->manifest);
+	query_digest(q, &row->commitment);
+	row->path = query_text(q);
+	row->is_singular = query_bool(q);
+	row->peer = query_i64(q);
+	row->k = query_u64(q);
+	row->wrapped_key = query_view(q);
+	row->cipher = query_view(q);
 }
+
+DEFINE_ROW_EACH(opening)
 
 enum err opening_walk(struct store *s, const struct digest *manifest,
 		      enum err (*row)(void *ctx, const struct opening_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_OPENING_WALK,
-			"SELECT " OPENING_COLUMNS
-			" FROM opening WHERE manifest = ? ORDER BY commitment",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_OPENING_WALK,
+		    "SELECT " OPENING_COLUMNS
+		    " FROM opening WHERE manifest = ? ORDER BY commitment",
+		    &q);
 	query_bind_digest(&q, manifest);
-	for (;;) {
-		struct opening_row r;
-		bool has_row;
-
-		e = query_step(&q, &has_row);
-		if (e)
-			return err_trace(e);
-		if (!has_row)
-			return ERR_OK;
-		e = opening_read(&q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
+	return opening_each(&q, row, ctx);
 }

@@ -36,47 +36,41 @@ static void referral_bind(struct query *q, const struct referral_row *row, uint6
 	query_bind_u64(q, awaits);
 }
 
-static enum err referral_read(struct query *q, struct referral_row *ret)
+static void referral_read(struct query *q, struct referral_row *row)
 {
-	struct referral_row row;
-
-	row.num = query_u64(q);
-	query_digest(q, &row.leaf);
-	row.is_incoming = query_bool(q);
-	row.peer = query_i64(q);
-	row.k = query_u64(q);
-	row.has_manifest = query_if(q, row.manifest.b, sizeof(row.manifest.b));
-	query_bytes(q, row.record_id, sizeof(row.record_id));
-	query_digest(q, &row.agreement);
-	row.purpose = query_int(q);
-	row.type = query_int(q);
-	row.urgency = query_int(q);
-	row.state = query_int(q);
-	row.state_before = query_int(q);
-	row.our_change_k = query_u64(q);
-	row.has_consent = query_bool(q);
-	row.opened = query_bool(q);
-	row.n_disclosed = query_u64(q);
-	row.time_us = query_u64(q);
-	row.reply_by_us = query_u64(q);
-	row.expires_us = query_u64(q);
-	row.release_due = query_bool(q);
-	row.awaits_num = query_u64(q);
-	row.awaits_us = row.awaits_num > 0;
-	if (q->e)
-		return err_trace(q->e);
-	*ret = row;
-	return ERR_OK;
+	row->num = query_u64(q);
+	query_digest(q, &row->leaf);
+	row->is_incoming = query_bool(q);
+	row->peer = query_i64(q);
+	row->k = query_u64(q);
+	row->has_manifest = query_if(q, row->manifest.b, sizeof(row->manifest.b));
+	query_bytes(q, row->record_id, sizeof(row->record_id));
+	query_digest(q, &row->agreement);
+	row->purpose = query_int(q);
+	row->type = query_int(q);
+	row->urgency = query_int(q);
+	row->state = query_int(q);
+	row->state_before = query_int(q);
+	row->our_change_k = query_u64(q);
+	row->has_consent = query_bool(q);
+	row->opened = query_bool(q);
+	row->n_disclosed = query_u64(q);
+	row->time_us = query_u64(q);
+	row->reply_by_us = query_u64(q);
+	row->expires_us = query_u64(q);
+	row->release_due = query_bool(q);
+	row->awaits_num = query_u64(q);
+	row->awaits_us = row->awaits_num > 0;
 }
+
+DEFINE_ROW_EACH(referral)
 
 static enum err referral_run(struct store *s, enum statement id, const char *sql,
 			     const struct referral_row *row, uint64_t awaits)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, id, sql, &q);
 
-	if (e)
-		return err_trace(e);
+	query_begin(s, id, sql, &q);
 	referral_bind(&q, row, awaits);
 	return query_run(&q, NULL);
 }
@@ -84,18 +78,9 @@ static enum err referral_run(struct store *s, enum statement id, const char *sql
 static enum err get_number(struct store *s, enum statement id, const char *sql, uint64_t *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
-	uint64_t n;
-	enum err e = query_begin(s, id, sql, &q);
 
-	if (!e)
-		e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	n = query_u64(&q);
-	if (q.e)
-		return err_trace(q.e);
-	*ret = n;
-	return ERR_OK;
+	query_begin(s, id, sql, &q);
+	return query_get_u64(&q, ret);
 }
 
 /* Every num there is is at most this; one that was rolled back may be too. */
@@ -159,25 +144,18 @@ static enum err find_between(struct store *s, const struct digest *low, const st
 	*ret_n = 0;
 	for (uint64_t i = (newest >> GENERATION_BITS) + 1; !e && i > 0 && *ret_n < enough; i--) {
 		CLEANUP(query_end) struct query q = {0};
-		bool has_row = false;
 
-		e = query_begin(s, ST_REFERRAL_FIND,
-				REFERRAL_READ "INDEXED BY referral_by_leaf"
-					      " WHERE num >> 12 = ? AND leaf >= ? AND leaf <= ?"
-					      " LIMIT 2",
-				&q);
-		if (e)
-			break;
+		query_begin(s, ST_REFERRAL_FIND,
+			    REFERRAL_READ "INDEXED BY referral_by_leaf"
+					  " WHERE num >> 12 = ? AND leaf >= ? AND leaf <= ?"
+					  " LIMIT 2",
+			    &q);
 		query_bind_u64(&q, i - 1);
 		query_bind_digest(&q, low);
 		query_bind_digest(&q, high);
-		e = query_step(&q, &has_row);
-		while (!e && has_row) {
-			e = referral_read(&q, ret);
-			++*ret_n;
-			if (!e)
-				e = query_step(&q, &has_row);
-		}
+		for (; query_step(&q); ++*ret_n)
+			referral_read(&q, ret);
+		e = query_error(&q);
 	}
 	return e ? err_trace(e) : ERR_OK;
 }
@@ -220,34 +198,12 @@ enum err referral_find(struct store *s, struct view prefix, struct referral_row 
 	return ERR_OK;
 }
 
-/* Give each row of a query to the caller's function. */
-static enum err referral_each(struct query *q,
-			      enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
-{
-	for (;;) {
-		struct referral_row r;
-		bool has_row;
-		enum err e = query_step(q, &has_row);
-
-		if (e || !has_row)
-			return e ? err_trace(e) : ERR_OK;
-		e = referral_read(q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
-}
-
 enum err referral_walk(struct store *s, uint64_t before,
 		       enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_WALK, REFERRAL_READ "WHERE num < ? ORDER BY num DESC", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_REFERRAL_WALK, REFERRAL_READ "WHERE num < ? ORDER BY num DESC", &q);
 	query_bind_u64(&q, before);
 	return referral_each(&q, row, ctx);
 }
@@ -257,14 +213,11 @@ enum err referral_walk_awaiting(struct store *s, uint64_t before,
 				void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_WALK_AWAITING,
-			REFERRAL_READ "INDEXED BY referral_awaiting"
-				      " WHERE awaits > 0 AND awaits < ? ORDER BY awaits DESC",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_REFERRAL_WALK_AWAITING,
+		    REFERRAL_READ "INDEXED BY referral_awaiting"
+				  " WHERE awaits > 0 AND awaits < ? ORDER BY awaits DESC",
+		    &q);
 	query_bind_u64(&q, before);
 	return referral_each(&q, row, ctx);
 }
@@ -296,11 +249,8 @@ enum err referral_walk_peer(struct store *s, int64_t peer,
 			    enum err (*row)(void *ctx, const struct referral_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_REFERRAL_WALK_PEER, REFERRAL_READ "WHERE peer = ? ORDER BY num", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_REFERRAL_WALK_PEER, REFERRAL_READ "WHERE peer = ? ORDER BY num", &q);
 	query_bind_i64(&q, peer);
 	return referral_each(&q, row, ctx);
 }
@@ -324,10 +274,8 @@ enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline
 						    " AND expires_us <= ? ORDER BY expires_us"},
 	};
 	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, of[deadline].id, of[deadline].sql, &q);
 
-	if (e)
-		return err_trace(e);
+	query_begin(s, of[deadline].id, of[deadline].sql, &q);
 	query_bind_u64(&q, after_us);
 	query_bind_u64(&q, to_us);
 	return referral_each(&q, row, ctx);
@@ -339,13 +287,10 @@ enum err referral_walk_deadline(struct store *s, enum referral_deadline deadline
 enum err status_put(struct store *s, const struct status_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(
-		s, ST_STATUS_PUT,
-		"INSERT INTO status (" STATUS_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_STATUS_PUT,
+		    "INSERT INTO status (" STATUS_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    &q);
 	query_bind_u64(&q, row->referral);
 	query_bind_digest(&q, &row->leaf);
 	query_bind_i64(&q, row->is_incoming);
@@ -358,7 +303,7 @@ enum err status_put(struct store *s, const struct status_row *row)
 	return query_run(&q, NULL);
 }
 
-static enum err status_read(struct query *q, struct status_row *row)
+static void status_read(struct query *q, struct status_row *row)
 {
 	row->referral = query_u64(q);
 	query_digest(q, &row->leaf);
@@ -369,34 +314,17 @@ static enum err status_read(struct query *q, struct status_row *row)
 	row->opened = query_bool(q);
 	row->refused = query_int(q);
 	row->has_reason = query_if(q, row->reason_blob, sizeof(row->reason_blob));
-	return query_error(q);
 }
+
+DEFINE_ROW_EACH(status)
 
 enum err status_walk(struct store *s, uint64_t referral,
 		     enum err (*row)(void *ctx, const struct status_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_STATUS_WALK,
-			"SELECT " STATUS_COLUMNS " FROM status WHERE referral = ? ORDER BY num",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_STATUS_WALK,
+		    "SELECT " STATUS_COLUMNS " FROM status WHERE referral = ? ORDER BY num", &q);
 	query_bind_u64(&q, referral);
-	for (;;) {
-		struct status_row r;
-		bool has_row;
-
-		e = query_step(&q, &has_row);
-		if (e)
-			return err_trace(e);
-		if (!has_row)
-			return ERR_OK;
-		e = status_read(&q, &r);
-		if (!e)
-			e = row(ctx, &r);
-		if (e)
-			return err_trace(e);
-	}
+	return status_each(&q, row, ctx);
 }

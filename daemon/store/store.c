@@ -354,11 +354,9 @@ enum err store_check(struct store *s)
 static enum err run(struct store *s, enum statement id, const char *sql)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e = query_begin(s, id, sql, &q);
 
-	if (!e)
-		e = query_run(&q, NULL);
-	return e ? err_trace(e) : ERR_OK;
+	query_begin(s, id, sql, &q);
+	return query_run(&q, NULL);
 }
 
 enum err store_begin(struct store *s)
@@ -470,34 +468,21 @@ enum err store_wal_truncate(struct store *s)
 enum err store_meta_get(struct store *s, const char *name, struct buf *out)
 {
 	CLEANUP(query_end) struct query q = {0};
-	struct view v;
-	enum err e;
 
-	e = query_begin(s, ST_META_GET, "SELECT value FROM meta WHERE name = ?1", &q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_META_GET, "SELECT value FROM meta WHERE name = ?1", &q);
 	query_bind_text(&q, name);
-	e = query_get(&q);
-	if (e)
-		return err_trace(e);
-	v = query_view(&q);
-	e = query_error(&q);
-	return e ? err_trace(e) : buf_put_view(out, v);
+	return query_get_into(&q, out);
 }
 
 enum err store_meta_put(struct store *s, const char *name, struct view value)
 {
 	CLEANUP(query_end) struct query q = {0};
-	enum err e;
 
-	e = query_begin(s, ST_META_PUT,
-			"INSERT INTO meta (name, value) VALUES (?1, ?2)"
-			" ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-			&q);
-	if (e)
-		return err_trace(e);
+	query_begin(s, ST_META_PUT,
+		    "INSERT INTO meta (name, value) VALUES (?1, ?2)"
+		    " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+		    &q);
 	query_bind_text(&q, name);
 	query_bind_view(&q, value);
-	e = query_run(&q, NULL);
-	return e ? err_trace(e) : ERR_OK;
+	return query_run(&q, NULL);
 }
