@@ -34,6 +34,12 @@ static inline int digest_cmp(const struct digest *a, const struct digest *b)
 	return memcmp(a->b, b->b, DIGEST_BYTES);
 }
 
+/** digest_cmp() for qsort() and bsearch(). */
+static inline int digest_order(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_BYTES);
+}
+
 static inline struct view view_of(const void *p, size_t n)
 {
 	return (struct view){.p = p, .n = n};

@@ -52,11 +52,6 @@ size_t manifest_random_bytes(size_t n_slices, size_t n_previous)
 	return manifest_commitment_count(n_slices, n_previous) * DIGEST_BYTES;
 }
 
-static int digest_order(const void *a, const void *b)
-{
-	return digest_cmp(a, b);
-}
-
 static bool is_ascending(const uint8_t *commitments, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
