@@ -234,7 +234,7 @@ static enum err note_referral(void *ctx, const struct referral_row *row)
 {
 	if (row->our_change_k == 0 && !row->release_due)
 		return ERR_OK;
-	return buf_put(ctx, row->leaf.b, sizeof(row->leaf.b));
+	return buf_put(ctx, &row->num, sizeof(row->num));
 }
 
 /* Those with something to settle, one by one: rows are not changed while they are walked. */
@@ -242,19 +242,19 @@ static enum err each_referral(struct node *n, struct peer *p,
 			      enum err (*change)(struct node *n, struct peer *p,
 						 struct referral_row *row))
 {
-	struct buf leaves = {0};
-	enum err e = referral_walk_peer(n->store, p->row.id, note_referral, &leaves);
+	struct buf nums = {0};
+	enum err e = referral_walk_peer(n->store, p->row.id, note_referral, &nums);
 
-	for (size_t at = 0; !e && at < leaves.n; at += DIGEST_BYTES) {
+	for (size_t at = 0; !e && at < nums.n; at += sizeof(uint64_t)) {
 		struct referral_row row;
-		struct digest leaf;
+		uint64_t num;
 
-		memcpy(leaf.b, buf_data(&leaves) + at, sizeof(leaf.b));
-		e = referral_get(n->store, &leaf, &row);
+		memcpy(&num, buf_data(&nums) + at, sizeof(num));
+		e = referral_get_num(n->store, num, &row);
 		if (!e)
 			e = change(n, p, &row);
 	}
-	buf_fini(&leaves);
+	buf_fini(&nums);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -303,7 +303,6 @@ static enum err send_content(struct asking *a, const struct referral_row *r, boo
 	struct pb_referral_content m = PB_REFERRAL_CONTENT_INIT;
 	struct pb_record_content content = PB_RECORD_CONTENT_INIT;
 	CLEANUP(message_freep) struct pb_referral *terms = NULL;
-	struct pb_disclosure *kept = NULL;
 	struct manifest manifest;
 	struct buf record = {0};
 	enum err e = load_terms(a->n, r, &terms);
@@ -311,7 +310,6 @@ static enum err send_content(struct asking *a, const struct referral_row *r, boo
 	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
 	if (terms) {
-		kept = terms->record;
 		terms->record = NULL;
 		m.terms = terms;
 	}
@@ -325,8 +323,6 @@ static enum err send_content(struct asking *a, const struct referral_row *r, boo
 	reply.referral_content = &m;
 	if (!e)
 		e = reply_row(a->n, a->caller->id, a->id, &reply, false);
-	if (terms)
-		terms->record = kept;
 	if (record.n)
 		wipe(buf_data(&record), record.n);
 	buf_fini(&record);

@@ -35,22 +35,30 @@ static uint64_t full_tiles(const struct tree *t, unsigned level)
 	return t->size >> (8 * (level + 1));
 }
 
-static enum err tile_at(struct tree *t, unsigned level, uint64_t n, const struct tile **ret)
+static enum err cache_read(struct tree *t, unsigned level, uint64_t n)
 {
 	struct digest hash[TILE_WIDTH];
-	enum err e;
+	enum err e = tile_get(t->store, t->epoch, level, n, hash);
+
+	if (e)
+		return err_trace(e);
+	tile_set(&t->cache[level].tile, hash, TILE_WIDTH);
+	t->cache[level].n = n;
+	return ERR_OK;
+}
+
+static enum err tile_at(struct tree *t, unsigned level, uint64_t n, const struct tile **ret)
+{
+	enum err e = ERR_OK;
 
 	if (n == full_tiles(t, level)) {
 		*ret = &t->tail[level];
 		return ERR_OK;
 	}
-	if (t->cache[level].tile.n == 0 || t->cache[level].n != n) {
-		e = tile_get(t->store, t->epoch, level, n, hash);
-		if (e)
-			return err_trace(e);
-		tile_set(&t->cache[level].tile, hash, TILE_WIDTH);
-		t->cache[level].n = n;
-	}
+	if (t->cache[level].tile.n == 0 || t->cache[level].n != n)
+		e = cache_read(t, level, n);
+	if (e)
+		return err_trace(e);
 	*ret = &t->cache[level].tile;
 	return ERR_OK;
 }

@@ -22,6 +22,7 @@
 
 #include <sqlite3.h>
 
+#include "store/generation.h"
 #include "store/page_check.h"
 #include "store/store.h"
 
@@ -100,6 +101,10 @@ enum statement {
 	ST_OPENING_PUT,
 	ST_OPENING_WALK,
 	ST_REFERRAL_NEWEST,
+	ST_REFERRAL_GET,
+	ST_GENERATION_GET,
+	ST_GENERATION_PUT,
+	ST_GENERATION_LEAVES,
 	ST_REFERRAL_PUT,
 	ST_REFERRAL_CHANGE,
 	ST_REFERRAL_FIND,
@@ -142,7 +147,8 @@ struct store {
 	bool has_counted;		   /**< these two hold */
 	uint64_t blob_num;		   /**< of the newest blob; 0: not known */
 	uint64_t referral_num;		   /**< given out last to a referral; 0: not known */
-	uint64_t awaits_num;		   /**< likewise, to one that awaits us */
+	struct generation_filters generations;
+	uint64_t awaits_num; /**< likewise, to one that awaits us */
 	bool in_transaction;
 	bool failed; /**< a storage error is final */
 };

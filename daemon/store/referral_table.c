@@ -4,11 +4,9 @@
 
 #define REFERRAL_COLUMNS                                                                           \
 	"num, leaf, is_incoming, peer, k, manifest, record_id, agreement, purpose, type, "         \
-	"urgency, "                                                                                \
-	"state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "           \
+	"urgency, state, state_before, our_change_k, has_consent, opened, n_disclosed, time_us, "  \
 	"reply_by_us, expires_us, release_due, awaits"
 #define REFERRAL_READ "SELECT " REFERRAL_COLUMNS " FROM referral "
-#define GENERATION_BITS 12 /* of a num: as the index by leaf has it */
 
 static void referral_bind(struct query *q, const struct referral_row *row, uint64_t awaits)
 {
@@ -63,16 +61,17 @@ static void referral_read(struct query *q, struct referral_row *row)
 	row->awaits_us = row->awaits_num > 0;
 }
 
+DEFINE_ROW_ONE(referral)
 DEFINE_ROW_EACH(referral)
 
 static enum err referral_run(struct store *s, enum statement id, const char *sql,
-			     const struct referral_row *row, uint64_t awaits)
+			     const struct referral_row *row, uint64_t awaits, int *ret_n)
 {
 	CLEANUP(query_end) struct query q = {0};
 
 	query_begin(s, id, sql, &q);
 	referral_bind(&q, row, awaits);
-	return query_run(&q, NULL);
+	return query_run(&q, ret_n);
 }
 
 static enum err get_number(struct store *s, enum statement id, const char *sql, uint64_t *ret)
@@ -83,7 +82,7 @@ static enum err get_number(struct store *s, enum statement id, const char *sql, 
 	return query_get_u64(&q, ret);
 }
 
-/* Every num there is is at most this; one that was rolled back may be too. */
+/* Every num that there is is at most this. */
 static enum err newest_num(struct store *s, uint64_t *ret)
 {
 	enum err e = ERR_OK;
@@ -99,15 +98,53 @@ static enum err newest_num(struct store *s, uint64_t *ret)
 
 static enum err insert(struct store *s, struct referral_row *row, uint64_t awaits)
 {
-	enum err e = newest_num(s, &row->num);
+	struct referral_row new = *row;
+	enum err e = newest_num(s, &new.num);
 
 	if (e)
 		return err_trace(e);
-	s->referral_num = ++row->num;
-	return referral_run(s, ST_REFERRAL_PUT,
-			    "INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
-			    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			    row, awaits);
+	new.num++;
+	if (new.num % (1u << GENERATION_BITS) == 0)
+		e = generation_close(s, (new.num >> GENERATION_BITS) - 1);
+	if (!e)
+		e = referral_run(
+			s, ST_REFERRAL_PUT,
+			"INSERT INTO referral (" REFERRAL_COLUMNS ") VALUES"
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			&new, awaits, NULL);
+	if (e)
+		return err_trace(e);
+	s->referral_num = row->num = new.num;
+	return ERR_OK;
+}
+
+static bool is_complete(const struct store *s, uint64_t generation)
+{
+	return generation < s->referral_num >> GENERATION_BITS;
+}
+
+static enum err change(struct store *s, const struct referral_row *row, uint64_t awaits)
+{
+	const uint64_t generation = row->num >> GENERATION_BITS;
+	uint64_t newest;
+	int n = 0;
+	enum err e = newest_num(s, &newest);
+
+	if (!e && is_complete(s, generation))
+		e = generation_add(s, generation, &row->leaf);
+	if (!e)
+		e = referral_run(
+			s, ST_REFERRAL_CHANGE,
+			"UPDATE referral SET leaf = ?2, is_incoming = ?3, peer = ?4, k = ?5,"
+			" manifest = ?6, record_id = ?7, agreement = ?8, purpose = ?9, type = ?10,"
+			" urgency = ?11, state = ?12, state_before = ?13, our_change_k = ?14,"
+			" has_consent = ?15, opened = ?16, n_disclosed = ?17, time_us = ?18,"
+			" reply_by_us = ?19, expires_us = ?20, release_due = ?21,"
+			" awaits = iif(awaits > 0 AND ?22 > 0, awaits, ?22) WHERE num = ?1",
+			row, awaits, &n);
+	if (e)
+		return err_trace(e);
+	return n == 1 ? ERR_OK : err_new(ERR_BUG, "no referral has this number");
 }
 
 enum err referral_put(struct store *s, struct referral_row *row)
@@ -121,73 +158,74 @@ enum err referral_put(struct store *s, struct referral_row *row)
 		return err_trace(e);
 	if (row->awaits_us)
 		s->awaits_num = ++awaits;
-	if (row->num == 0)
-		return insert(s, row, awaits);
-	return referral_run(
-		s, ST_REFERRAL_CHANGE,
-		"UPDATE referral SET leaf = ?2, is_incoming = ?3, peer = ?4, k = ?5, manifest = ?6,"
-		" record_id = ?7, agreement = ?8, purpose = ?9, type = ?10, urgency = ?11,"
-		" state = ?12, state_before = ?13, our_change_k = ?14, has_consent = ?15,"
-		" opened = ?16, n_disclosed = ?17, time_us = ?18, reply_by_us = ?19,"
-		" expires_us = ?20, release_due = ?21,"
-		" awaits = iif(awaits > 0 AND ?22 > 0, awaits, ?22) WHERE num = ?1",
-		row, awaits);
+	return row->num == 0 ? insert(s, row, awaits) : change(s, row, awaits);
 }
 
-/* The leaves from low to high, at most two of one generation; the newest referrals first. */
-static enum err find_between(struct store *s, const struct digest *low, const struct digest *high,
-			     size_t enough, struct referral_row *ret, size_t *ret_n)
+enum err referral_get_num(struct store *s, uint64_t num, struct referral_row *ret)
 {
+	CLEANUP(query_end) struct query q = {0};
+
+	query_begin(s, ST_REFERRAL_GET, REFERRAL_READ "WHERE num = ?", &q);
+	query_bind_u64(&q, num);
+	return referral_one(&q, ret);
+}
+
+/* The rows of one generation from low to high, two at most; *n counts on. */
+static enum err find_in(struct store *s, uint64_t generation, const struct digest *low,
+			const struct digest *high, struct referral_row *ret, size_t *n)
+{
+	CLEANUP(query_end) struct query q = {0};
+
+	query_begin(s, ST_REFERRAL_FIND,
+		    REFERRAL_READ "INDEXED BY referral_by_leaf WHERE " GENERATION_SQL
+				  " = ? AND leaf >= ? AND leaf <= ? LIMIT 2",
+		    &q);
+	query_bind_u64(&q, generation);
+	query_bind_digest(&q, low);
+	query_bind_digest(&q, high);
+	for (; query_step(&q); ++*n)
+		referral_read(&q, ret);
+	return query_error(&q);
+}
+
+/* The newest referrals first, until the one, or two if more than one may begin so, are found. */
+static enum err find(struct store *s, struct view prefix, struct referral_row *ret, size_t *ret_n)
+{
+	const size_t enough = prefix.n == DIGEST_BYTES ? 1 : 2;
+	struct digest low, high;
 	uint64_t newest = 0;
 	enum err e = newest_num(s, &newest);
 
+	memset(low.b, 0, sizeof(low.b));
+	memset(high.b, 0xff, sizeof(high.b));
+	memcpy(low.b, prefix.p, prefix.n);
+	memcpy(high.b, prefix.p, prefix.n);
 	*ret_n = 0;
-	for (uint64_t i = (newest >> GENERATION_BITS) + 1; !e && i > 0 && *ret_n < enough; i--) {
-		CLEANUP(query_end) struct query q = {0};
+	for (uint64_t i = (newest >> GENERATION_BITS) + 1; !e && i-- > 0 && *ret_n < enough;) {
+		bool may = true;
 
-		query_begin(s, ST_REFERRAL_FIND,
-			    REFERRAL_READ "INDEXED BY referral_by_leaf"
-					  " WHERE num >> 12 = ? AND leaf >= ? AND leaf <= ?"
-					  " LIMIT 2",
-			    &q);
-		query_bind_u64(&q, i - 1);
-		query_bind_digest(&q, low);
-		query_bind_digest(&q, high);
-		for (; query_step(&q); ++*ret_n)
-			referral_read(&q, ret);
-		e = query_error(&q);
+		if (is_complete(s, i))
+			e = generation_may_have(s, i, prefix, &may);
+		if (!e && may)
+			e = find_in(s, i, &low, &high, ret, ret_n);
 	}
 	return e ? err_trace(e) : ERR_OK;
 }
 
 enum err referral_get(struct store *s, const struct digest *leaf, struct referral_row *ret)
 {
-	struct referral_row row;
-	size_t n;
-	enum err e = find_between(s, leaf, leaf, 1, &row, &n);
-
-	if (e)
-		return err_trace(e);
-	if (n == 0)
-		return err_new(ERR_NOT_FOUND, "no such referral");
-	*ret = row;
-	return ERR_OK;
+	return referral_find(s, view_digest(leaf), ret);
 }
 
 enum err referral_find(struct store *s, struct view prefix, struct referral_row *ret)
 {
-	struct digest low, high;
 	struct referral_row row;
 	size_t n;
 	enum err e;
 
 	if (prefix.n == 0 || prefix.n > DIGEST_BYTES)
 		return err_new(ERR_INVALID, "a beginning of 1 to 32 bytes is needed");
-	memset(low.b, 0, sizeof(low.b));
-	memset(high.b, 0xff, sizeof(high.b));
-	memcpy(low.b, prefix.p, prefix.n);
-	memcpy(high.b, prefix.p, prefix.n);
-	e = find_between(s, &low, &high, 2, &row, &n);
+	e = find(s, prefix, &row, &n);
 	if (e)
 		return err_trace(e);
 	if (n == 0)

@@ -42,10 +42,14 @@ struct referral_row {
 /**
  * Write one: a row that was read here before is changed; one whose num is 0 is new, and gets its
  * num. The caller sees to it that a leaf is new: an entry is taken once.
+ *
+ * @retval ERR_BUG  no row has its num
  */
 enum err referral_put(struct store *s, struct referral_row *row) WARN_UNUSED;
+/** @retval ERR_NOT_FOUND */
+enum err referral_get_num(struct store *s, uint64_t num, struct referral_row *ret) WARN_UNUSED;
 /**
- * By its leaf. Takes 1 to 2 us for each 4,096 that came after it.
+ * By its leaf. Looks at the filter of each 1,024 that came after it (generation.h).
  *
  * @retval ERR_NOT_FOUND
  */

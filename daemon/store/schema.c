@@ -279,12 +279,16 @@ static const char referrals_1[] =
 	"  release_due INTEGER NOT NULL DEFAULT 0,"
 	"  awaits INTEGER NOT NULL"
 	") STRICT;"
-	/* Hashes lie anywhere in an index, so that a commit would write as many of its pages as it
-	 * has rows. By generations of 4,096 they lie in a dozen; a leaf is looked up in each. */
-	"CREATE INDEX referral_by_leaf ON referral (num >> 12, leaf);"
+	/* See generation.h. That no leaf stands in two generations is the writer's care. */
+	"CREATE UNIQUE INDEX referral_by_leaf ON referral (" GENERATION_SQL ", leaf);"
 	"CREATE INDEX referral_awaiting ON referral (awaits) WHERE awaits > 0;"
 	"CREATE INDEX referral_reply_by ON referral (reply_by_us) WHERE reply_by_us > 0;"
 	"CREATE INDEX referral_expires ON referral (expires_us) WHERE expires_us > 0;"
+
+	"CREATE TABLE generation ("
+	"  num INTEGER PRIMARY KEY CHECK (num >= 0),"
+	"  bits BLOB NOT NULL CHECK (length(bits) = 2048)"
+	") STRICT;"
 
 	"CREATE TABLE status ("
 	"  num INTEGER PRIMARY KEY,"

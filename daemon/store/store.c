@@ -338,6 +338,7 @@ void store_close(struct store *s)
 	}
 	if (sqlite3_close(s->db))
 		log_line(LOG_WARN, "The database did not close; the next start recovers it.");
+	generation_filters_fini(&s->generations);
 	page_check_fini(&s->pages);
 	free(s);
 }
@@ -411,6 +412,8 @@ void store_rollback(struct store *s)
 	ASSERT(s->n_busy == 0);
 	s->in_transaction = false;
 	s->has_counted = false;
+	s->referral_num = 0;
+	generation_filters_fini(&s->generations);
 	if (sqlite3_get_autocommit(s->db))
 		return;
 	/* Not by a cached statement: this must work after a failure, too. */

@@ -1,6 +1,7 @@
 """The bench measures: a short run of it, with what is installed. How fast is no question here."""
 
 import json
+import shutil
 import subprocess
 
 from conftest import BUILD, ROOT, not_quick
@@ -25,3 +26,20 @@ def test_a_quick_run(programs, tmp_path):
     for broker in BROKERS:
         is_measured = {broker, f"{broker}_signed"} <= figures["contenders"].keys()
         assert is_measured != (f"SKIPPED {broker}: " in done.stdout)
+
+
+@not_quick
+def test_what_grows(programs, tmp_path):
+    file = tmp_path / "figures"
+    command = [ROOT / "tests/bench/scale", "--exchanges", "300", "--slice", "100", "--records", "30",
+               "--waiting", "50", "--peers", "2", "--ledger", "2000", "--json", file]
+    if shutil.which("strace"):
+        command += ["--slow-disk", "2"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={"AMPARO_BUILD": str(BUILD), "PATH": "/usr/sbin:/usr/bin:/bin"}, timeout=300)
+    print(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(file.read_text("utf-8"))
+    assert [row["exchanges"] for row in figures["slices"]] == [100, 200, 300]
+    assert [row["entries"] for row in figures["ledger"][:-1]] == list(range(200, 2001, 200))
+    assert figures["reconnect_bytes"] < 65536

@@ -13,7 +13,7 @@
 #include "memory.h"
 #include "program.h"
 
-#define STRIDE 41	 /* of the ordinary run */
+#define STRIDE 41	 /* of the ordinary run, and beside the chains */
 #define CALLERS_MAX 20	 /* of a chain: 16 and this program's own four */
 #define CHAINS_MAX 65536 /* a power of two; of 18,586 met, half of it leaves room to grow */
 

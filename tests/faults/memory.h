@@ -1,7 +1,7 @@
 /**
  * @file
  * All memory of the process, through one gate: malloc, calloc and realloc of this program and of
- * every library that it loads (SQLite, OpenSSL, libyaml, protobuf-c) come here, in sanitized builds
+ * every library that it loads (SQLite, OpenSSL, libyaml) come here, in sanitized builds
  * too.
  */
 #ifndef TESTS_FAULTS_MEMORY_H

@@ -132,43 +132,115 @@ static void a_referral_is_found_by_its_beginning(void **state)
 	assert_int_equal(referral_find(f->s, view_of(row.leaf.b, 33), &got), ERR_INVALID);
 }
 
-/* The index by leaf has generations of 4,096. */
-static void a_referral_is_found_among_many(void **state)
+/* Its leaf lies anywhere, as that of an entry: splitmix64 of its number. */
+static struct referral_row number(struct fixture *f, unsigned i)
 {
-	struct fixture *f = *state;
-	const unsigned n = 3 * 4096 + 1;
-	struct referral_row row, got;
-	struct digest leaf;
+	struct referral_row row = referral_of(f, 0);
 
-	for (unsigned i = 0; i < n; i++) {
-		row = referral_of(f, 0);
-		row.leaf.b[1] = (uint8_t)i;
-		row.leaf.b[2] = (uint8_t)(i >> 8);
-		row.k = i + 1;
+	for (unsigned at = 0; at < DIGEST_BYTES; at += 8) {
+		uint64_t x = (i * 4 + at / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+		x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+		put_u64be(row.leaf.b + at, x ^ x >> 31);
+	}
+	row.k = i + 1;
+	return row;
+}
+
+static void put_numbers(struct fixture *f, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		struct referral_row row = number(f, i);
+
 		assert_int_equal(referral_put(f->s, &row), ERR_OK);
 		assert_int_equal(row.num, i + 1);
 	}
-	fixture_reopen(f);
-	for (unsigned i = 0; i < n; i += 1024) {
-		leaf = row.leaf;
-		leaf.b[1] = (uint8_t)i;
-		leaf.b[2] = (uint8_t)(i >> 8);
-		assert_int_equal(referral_get(f->s, &leaf, &got), ERR_OK);
+}
+
+static void assert_numbers(struct fixture *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct referral_row row = number(f, i), got;
+
+		assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
 		assert_int_equal(got.k, i + 1);
-		assert_int_equal(referral_find(f->s, view_of(leaf.b, 3), &got), ERR_OK);
-		assert_int_equal(got.k, i + 1);
+		assert_int_equal(referral_find(f->s, view_of(row.leaf.b, 7), &got), ERR_OK);
+		assert_int_equal(got.num, i + 1);
+		assert_int_equal(referral_get_num(f->s, i + 1, &got), ERR_OK);
+		assert_true(digest_eq(&got.leaf, &row.leaf));
 	}
-	/* two generations apart */
-	assert_int_equal(referral_find(f->s, view_of(leaf.b, 1), &got), ERR_EXISTS);
-	/* a change of the oldest, and one more */
-	leaf.b[1] = leaf.b[2] = 0;
-	assert_int_equal(referral_get(f->s, &leaf, &got), ERR_OK);
-	got.state = 1;
-	assert_int_equal(referral_put(f->s, &got), ERR_OK);
-	assert_int_equal(got.num, 1);
-	row = referral_of(f, 7);
-	assert_int_equal(referral_put(f->s, &row), ERR_OK);
-	assert_int_equal(row.num, n + 1);
+}
+
+/* More than four generations, and their filters as they were written and as they are read. */
+static void a_referral_is_found_among_many(void **state)
+{
+	enum {
+		MANY = 4 * 1024 + 500
+	};
+	struct fixture *f = *state;
+	struct referral_row row, got;
+
+	put_numbers(f, 0, MANY);
+	assert_numbers(f, MANY);
+	fixture_reopen(f);
+	assert_numbers(f, MANY);
+	for (unsigned i = MANY; i < 2 * MANY; i++) {
+		row = number(f, i);
+		assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_NOT_FOUND);
+	}
+	assert_int_equal(referral_get_num(f->s, MANY + 1, &got), ERR_NOT_FOUND);
+	/* of 4,596 two begin with any byte; in one generation, or in two */
+	assert_int_equal(referral_find(f->s, view_of(row.leaf.b, 1), &got), ERR_EXISTS);
+}
+
+/* A filter that was written must know the new leaf too, in memory and on disk. */
+static void a_leaf_changes_in_an_old_generation(void **state)
+{
+	struct fixture *f = *state;
+	struct referral_row row, got;
+	struct digest old;
+
+	put_numbers(f, 0, 3000);
+	for (int again = 0; again < 2; again++) {
+		row = number(f, 10);
+		old = row.leaf;
+		row.num = 11;
+		row.leaf = digest_of(9);
+		assert_int_equal(referral_put(f->s, &row), ERR_OK);
+		assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
+		assert_int_equal(got.num, 11);
+		assert_int_equal(referral_get(f->s, &old, &got), ERR_NOT_FOUND);
+		fixture_reopen(f);
+	}
+	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
+	row.num = 3001;
+	assert_int_equal(referral_put(f->s, &row), ERR_BUG);
+}
+
+/* Numbers and filters of what was rolled back are made again. */
+static void a_generation_that_was_rolled_back(void **state)
+{
+	struct fixture *f = *state;
+	struct referral_row row = number(f, 0), got;
+
+	put_numbers(f, 0, 1000);
+	fixture_reopen(f);
+	put_numbers(f, 1000, 2100);
+	assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK); /* by the filter */
+	store_rollback(f->s);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	for (unsigned i = 1000; i < 2100; i++) {
+		row = number(f, i + 5000);
+		assert_int_equal(referral_put(f->s, &row), ERR_OK);
+		assert_int_equal(row.num, i + 1);
+	}
+	for (unsigned i = 1000; i < 2100; i++) {
+		row = number(f, i + 5000);
+		assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_OK);
+		row = number(f, i);
+		assert_int_equal(referral_get(f->s, &row.leaf, &got), ERR_NOT_FOUND);
+	}
 }
 
 struct seen {
@@ -430,6 +502,8 @@ int main(void)
 		TEST(a_referral_comes_back_and_is_replaced),
 		TEST(a_referral_is_found_by_its_beginning),
 		TEST(a_referral_is_found_among_many),
+		TEST(a_leaf_changes_in_an_old_generation),
+		TEST(a_generation_that_was_rolled_back),
 		TEST(deadlines_come_in_their_order),
 		TEST(referrals_are_walked_newest_first),
 		TEST(those_that_await_us_are_found_by_themselves),

@@ -144,6 +144,7 @@ static bool fill_value(struct chance *c, const ProtobufCFieldDescriptor *field, 
 static void fill_repeated(struct chance *c, const ProtobufCFieldDescriptor *field, char *message,
 			  unsigned depth)
 {
+	/* by our own reckoning: that of the daemon is what is tested */
 	const size_t stride = 16; /* of the largest element, bytes; taken for all */
 	size_t size = field->type == PROTOBUF_C_TYPE_BYTES ? stride : 8;
 	size_t n_wanted = 1 + chance_below(c, chance_below(c, 8) ? 3 : 40);

@@ -222,14 +222,19 @@ static void fail_with(const ProtobufCMessageDescriptor *desc, struct view in, co
 	fail_msg("%s: %s: %s", desc->name, what, hex);
 }
 
-/* What is let through leniently has the same known fields as protobuf-c finds. */
-static void check_lenient(const ProtobufCMessageDescriptor *desc, struct view in, const void *known)
+/* What is let through leniently has the same known fields as protobuf-c finds; all that is
+ * canonical is let through. */
+static void check_lenient(const ProtobufCMessageDescriptor *desc, struct view in, const void *known,
+			  bool is_canonical)
 {
 	CLEANUP(message_freep) void *lenient = NULL;
 	CLEANUP(buf_fini) struct buf b = {0};
 
-	if (message_decode(desc, in, MESSAGE_LENIENT, &lenient) != ERR_OK)
+	if (message_decode(desc, in, MESSAGE_LENIENT, &lenient) != ERR_OK) {
+		if (is_canonical)
+			fail_with(desc, in, "refused leniently alone");
 		return;
+	}
 	if (!known)
 		fail_with(desc, in, "only we take it, leniently");
 	(void)is_known(lenient, 1);
@@ -259,7 +264,7 @@ static bool check(const ProtobufCMessageDescriptor *desc, struct view in, struct
 	assert_true(e == ERR_OK || err_class(e) == ERR_CLASS_PEER);
 	if (strict && !packs_to(strict, in))
 		fail_with(desc, in, "another message");
-	check_lenient(desc, in, second);
+	check_lenient(desc, in, second, takes);
 	t->n++;
 	t->n_taken += takes;
 	return takes;
