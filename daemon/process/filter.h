@@ -34,7 +34,8 @@ struct filter_rule {
  *
  * Built with sanitizers, whose own calls are many, it does nothing but say so in the log.
  *
- * @retval ERR_IO  the kernel has no seccomp, or refused the filter
+ * @retval ERR_IO     the kernel has no seccomp, or refused the filter
+ * @retval ERR_NOMEM
  */
 enum err filter_install(const struct filter_rule *rule, size_t n) WARN_UNUSED;
 
