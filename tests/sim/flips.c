@@ -21,10 +21,16 @@ static void answers_fini(struct answers *x)
 
 static void ask(struct agency *a, struct pb_api_request *m, struct buf *out)
 {
+	static char sealed[] = "sealed";
 	struct reply_list *l = world_ask(a, m);
 
 	for (size_t i = 0; l->is_whole && i < l->n && !l->reply[i]->error; i++) {
+		struct pb_referral_row *row = l->reply[i]->referral;
+
 		l->reply[i]->has_id = 0; /* it counts requests */
+		/* what was sent and has no receipt is known as long as its session lasts */
+		if (row && strcmp(row->delivery, "sent") == 0)
+			row->delivery = sealed;
 		MUST(a->world, message_encode(l->reply[i], out) == ERR_OK);
 	}
 	reply_list_free(l);
