@@ -418,6 +418,32 @@ static void a_backup_is_put_back(uint64_t seed, bool with_last_signed)
 	world_fini(&s.w);
 }
 
+/* The one that begins anew dials nobody, as behind a firewall: it is the others that come to it. */
+static void only_the_others_dial(uint64_t seed)
+{
+	static struct story s;
+	struct backup b = {0};
+	struct agency *cz;
+
+	story_begin(&s, seed);
+	cz = &s.w.agency[CZ];
+	story_refer(&s, CZ, SK);
+	story_rest(&s.w);
+	keep(cz, &b);
+	live_on(&s);
+	story_rest(&s.w);
+	for (size_t i = SK; i < N; i++)
+		s.w.route[CZ][i].no_dial = true;
+	put_back(cz, &b, false);
+	story_rest(&s.w);
+	must_sign_nothing(cz);
+	recover_all(&s);
+	must_agree(&s.w);
+	go_on(&s);
+	disk_image_free(b.image);
+	world_fini(&s.w);
+}
+
 /* What a peer never got stands in the old ledger alone: it is written again. */
 static void what_nobody_got_is_sent_again(uint64_t seed)
 {
@@ -686,6 +712,7 @@ int main(int argc, char **argv)
 	for (uint64_t seed = 1; seed <= (quick ? 1 : 3); seed++) {
 		a_backup_is_put_back(seed, false);
 		a_backup_is_put_back(seed, true);
+		only_the_others_dial(seed);
 		what_nobody_got_is_sent_again(seed);
 		put_back_twice(seed);
 		it_signed_before_it_noticed(seed);
