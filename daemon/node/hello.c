@@ -101,8 +101,8 @@ static struct session *loser(const struct node *n, struct session *older, struct
 	return (newer->role == TLS_DIALLER) == we_are_smaller ? older : newer;
 }
 
-/* Only our Hello tells it of the new ledger. Where the peer alone dials, its Hello comes in the turn
- * in which the session begins, before ours has gone. */
+/* Only our Hello tells it of the new ledger. Where the peer alone dials, its Hello comes in the
+ * turn in which the session begins, before ours has gone. */
 static enum err wait_for_acceptance(struct node *n, struct session *s)
 {
 	enum err e = session_hello_due(n, s);
