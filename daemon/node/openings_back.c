@@ -28,8 +28,9 @@ struct loading {
 /* They stand in ascending order, as whoever took the body in has checked. */
 static bool is_named(const struct pb_disclosure *d, const struct digest *commitment)
 {
-	return d->has_opened && bsearch(commitment, d->opened.data, d->opened.len / DIGEST_BYTES,
-					DIGEST_BYTES, digest_order);
+	const size_t n = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
+
+	return n && bsearch(commitment, d->opened.data, n, DIGEST_BYTES, digest_order);
 }
 
 static enum err load_named(void *ctx, const struct opening_row *row)
