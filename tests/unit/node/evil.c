@@ -34,7 +34,7 @@ void evil_fini(struct evil *e)
 
 /* --- session --- */
 
-void evil_open(struct evil *e, int role)
+void evil_arrive(struct evil *e, int role)
 {
 	e->session = ++e->f->next_session;
 	e->role = role;
@@ -44,6 +44,11 @@ void evil_open(struct evil *e, int role)
 	assert_int_equal(
 		node_session_opened(e->victim->node, e->session, role, &e->papers->id, e->exporter),
 		ERR_OK);
+}
+
+void evil_open(struct evil *e, int role)
+{
+	evil_arrive(e, role);
 	host_turn(e->victim);
 	evil_listen(e);
 }

@@ -208,7 +208,9 @@ struct evil {
 
 void evil_init(struct evil *e, struct fixture *f, enum who who);
 void evil_fini(struct evil *e);
-/** Open a session (the node's role in it) without saying Hello. */
+/** Open a session (the node's role in it); the node has not had its turn yet. */
+void evil_arrive(struct evil *e, int role);
+/** Open a session and let the node speak, without saying Hello. */
 void evil_open(struct evil *e, int role);
 /** What an honest Hello says here; views are borrowed from @p e. */
 struct hello_terms evil_terms(struct evil *e);

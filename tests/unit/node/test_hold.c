@@ -169,6 +169,26 @@ static void a_new_epoch_does_not_hide_it(void **state)
 	given_free(&g);
 }
 
+/* Where the peer alone dials, its Hello may come in the turn in which the session begins: it hears
+ * of the new ledger even so, or it would never. */
+static void a_new_ledger_is_told_before_the_session_ends(void **state)
+{
+	struct given g = given_new();
+	struct hello_terms terms;
+
+	(void)state;
+	evil_close(&g.e);
+	show(&g, g.h->seal_key, 1000, g.h->node->epoch);
+	assert_int_equal(new_epoch(&g), 0);
+	evil_arrive(&g.e, TLS_LISTENER);
+	terms = evil_terms(&g.e); /* it holds a checkpoint of the old ledger */
+	assert_string_not_equal(g.e.node_origin.text, g.h->node->origin.text);
+	evil_say(&g.e, &terms);
+	assert_string_equal(g.e.node_origin.text, g.h->node->origin.text);
+	assert_int_equal(g.e.bye, PB(BYE_CODE, STOPPED));
+	given_free(&g);
+}
+
 /* --- the clock --- */
 
 static int confirm(struct given *g, uint32_t roles, char *reason)
@@ -296,6 +316,7 @@ int main(void)
 		cmocka_unit_test(what_we_did_not_sign_holds_nothing),
 		cmocka_unit_test(it_is_void_when_the_ledger_contains_it),
 		cmocka_unit_test(a_new_epoch_does_not_hide_it),
+		cmocka_unit_test(a_new_ledger_is_told_before_the_session_ends),
 		cmocka_unit_test(a_jump_is_confirmed),
 		cmocka_unit_test(a_clock_behind_the_ledger_is_confirmed),
 		cmocka_unit_test(lost_and_a_clock_in_doubt),
