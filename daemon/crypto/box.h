@@ -23,24 +23,37 @@ struct box_key {
 	uint8_t wrapped[BOX_WRAPPED_BYTES];
 };
 
-/** The node key, ready for use. */
+/** The node key, ready for use, and fresh keys. */
 struct box_keeper;
 
-/** @param node_key  32 bytes. Owner: caller frees with box_keeper_free(). */
-enum err box_keeper_new(const struct secret *node_key, struct box_keeper **ret) WARN_UNUSED;
+/** Where the keys of boxes come from: BOX_FRESH of them at a time, wrapped side by side. */
+struct box_source {
+	enum err (*random)(void *ctx, void *p, size_t n);
+	void *ctx;
+};
+
+#define BOX_FRESH 32
+
+/**
+ * @param node_key  32 bytes
+ * @param source    copied; used by box_seal()
+ * Owner: caller frees with box_keeper_free().
+ */
+enum err box_keeper_new(const struct secret *node_key, const struct box_source *source,
+			struct box_keeper **ret) WARN_UNUSED;
 void box_keeper_free(struct box_keeper *k);
 DEFINE_FREEP(struct box_keeper, box_keeper_free)
 
 /**
- * Encrypt under a fresh key.
+ * Encrypt under a fresh key, which is that of this box alone.
  *
- * @param fresh     32 random bytes: the key of this box alone; wiped by the caller
  * @param aad       the row's id and kind
+ * @param[out] ret  the key, wrapped
  * @param[out] out  ciphertext and tag are appended: plain.n + BOX_TAG_BYTES
  * The nonce is zero: a key encrypts once.
  */
-enum err box_seal(const struct box_keeper *k, const uint8_t fresh[BOX_KEY_BYTES], struct view aad,
-		  struct view plain, struct box_key *ret, struct buf *out) WARN_UNUSED;
+enum err box_seal(struct box_keeper *k, struct view aad, struct view plain, struct box_key *ret,
+		  struct buf *out) WARN_UNUSED;
 
 /**
  * Decrypt; nothing is appended to @p out unless the tag verifies.

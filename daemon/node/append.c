@@ -28,23 +28,21 @@ static void blob_aad(const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
 		    uint8_t ret_id[STORE_ID_BYTES])
 {
-	uint8_t random[BLOB_TAIL_BYTES + BOX_KEY_BYTES];
-	uint8_t id[STORE_ID_BYTES], aad[STORE_ID_BYTES + 1];
+	uint8_t tail[BLOB_TAIL_BYTES], id[STORE_ID_BYTES], aad[STORE_ID_BYTES + 1];
 	struct buf plain = {0}, cipher = {0};
 	struct box_key key;
 	enum err e;
 
-	e = n->port.random(n->port.ctx, random, sizeof(random));
+	e = n->port.random(n->port.ctx, tail, sizeof(tail));
 	if (!e)
-		e = blob_id(n->store, random, id);
+		e = blob_id(n->store, tail, id);
 	if (!e)
 		e = buf_put_view(&plain, first);
 	if (!e)
 		e = buf_put_view(&plain, rest);
 	if (!e) {
 		blob_aad(id, kind, aad);
-		e = box_seal(n->keeper, random + BLOB_TAIL_BYTES, view_of(aad, sizeof(aad)),
-			     buf_view(&plain), &key, &cipher);
+		e = box_seal(n->keeper, view_of(aad, sizeof(aad)), buf_view(&plain), &key, &cipher);
 	}
 	if (!e)
 		e = node_write(n);
@@ -55,7 +53,6 @@ enum err blob_store(struct node *n, enum blob_kind kind, struct view first, stru
 		memcpy(ret_id, id, STORE_ID_BYTES);
 	if (plain.n)
 		wipe(buf_data(&plain), plain.n);
-	wipe(random, sizeof(random));
 	buf_fini(&plain);
 	buf_fini(&cipher);
 	return e ? err_trace(e) : ERR_OK;
@@ -94,20 +91,17 @@ static void opening_aad(const struct opening_row *row, uint8_t ret[OPENING_AAD_B
 enum err opening_store(struct node *n, const struct opening_row *row, struct view salt,
 		       struct view slice)
 {
-	uint8_t fresh[BOX_KEY_BYTES], aad[OPENING_AAD_BYTES];
+	uint8_t aad[OPENING_AAD_BYTES];
 	struct opening_row whole = *row;
 	struct buf plain = {0}, cipher = {0};
 	struct box_key key;
-	enum err e = n->port.random(n->port.ctx, fresh, sizeof(fresh));
+	enum err e = buf_put_view(&plain, salt);
 
 	opening_aad(row, aad);
 	if (!e)
-		e = buf_put_view(&plain, salt);
-	if (!e)
 		e = buf_put_view(&plain, slice);
 	if (!e)
-		e = box_seal(n->keeper, fresh, view_of(aad, sizeof(aad)), buf_view(&plain), &key,
-			     &cipher);
+		e = box_seal(n->keeper, view_of(aad, sizeof(aad)), buf_view(&plain), &key, &cipher);
 	if (!e)
 		e = node_write(n);
 	if (!e) {
@@ -117,7 +111,6 @@ enum err opening_store(struct node *n, const struct opening_row *row, struct vie
 	}
 	if (plain.n)
 		wipe(buf_data(&plain), plain.n);
-	wipe(fresh, sizeof(fresh));
 	buf_fini(&plain);
 	buf_fini(&cipher);
 	return e ? err_trace(e) : ERR_OK;

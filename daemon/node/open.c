@@ -175,7 +175,9 @@ static enum err node_new(const struct node_options *options, struct node **ret)
 	n->output_end = &n->output;
 	n->limits = limits_or_usual(&options->limits);
 	n->started_us = n->port.utc_us(n->port.ctx);
-	e = box_keeper_new(options->node_key, &n->keeper);
+	e = box_keeper_new(options->node_key,
+			   &(struct box_source){.random = n->port.random, .ctx = n->port.ctx},
+			   &n->keeper);
 	if (e)
 		return err_trace(e);
 	*ret = TAKE(n);
