@@ -1,9 +1,11 @@
 #include "store/page_check.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEADER_BYTES 100 /* the database header, https://sqlite.org/fileformat2.html 1.3 */
 #define HEADER_PAGE_SIZE 16
@@ -12,6 +14,9 @@
 struct checked_file {
 	sqlite3_file base;
 	sqlite3_int64 page_bytes; /* as the file's header says; 0: not seen yet */
+	int fd;			  /* for advice to the kernel; -1: none, as in another VFS */
+	sqlite3_int64 end;	  /* of what was written */
+	sqlite3_int64 advised;	  /* up to here the kernel was told */
 	sqlite3_file real[];	  /* as large as the real VFS wants it */
 };
 
@@ -90,28 +95,50 @@ static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 a
 		for (size_t i = 0; i < (size_t)n / size; i++)
 			page_sum(p + i * size, room, (uint64_t)at / size + i, p + i * size + room);
 	}
+	if (at + n > f->end)
+		f->end = at + n;
 	return f->real->pMethods->xWrite(f->real, from, n, at);
 }
 
 static int on_close(sqlite3_file *file)
 {
-	sqlite3_file *real = real_of(file);
+	struct checked_file *f = (struct checked_file *)file;
+	int rc = f->real->pMethods->xClose(f->real);
 
-	return real->pMethods->xClose(real);
+	/* Last: a lock of POSIX goes with the first descriptor of its file that is closed. */
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	return rc;
 }
 
 static int on_truncate(sqlite3_file *file, sqlite3_int64 n)
 {
-	sqlite3_file *real = real_of(file);
+	struct checked_file *f = (struct checked_file *)file;
 
-	return real->pMethods->xTruncate(real, n);
+	if (n < f->advised)
+		f->advised = n;
+	if (n < f->end)
+		f->end = n;
+	return f->real->pMethods->xTruncate(f->real, n);
+}
+
+/* What was added since the last time is on the disk now. Advice that is not taken harms nothing. */
+static void give_back_memory(struct checked_file *f)
+{
+	if (f->fd >= 0 && f->end > f->advised)
+		(void)posix_fadvise(f->fd, f->advised, f->end - f->advised, POSIX_FADV_DONTNEED);
+	if (f->end > f->advised)
+		f->advised = f->end;
 }
 
 static int on_sync(sqlite3_file *file, int flags)
 {
-	sqlite3_file *real = real_of(file);
+	struct checked_file *f = (struct checked_file *)file;
+	int rc = f->real->pMethods->xSync(f->real, flags);
 
-	return real->pMethods->xSync(real, flags);
+	if (!rc)
+		give_back_memory(f);
+	return rc;
 }
 
 static int on_file_size(sqlite3_file *file, sqlite3_int64 *ret)
@@ -197,9 +224,12 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 	if (!(flags & SQLITE_OPEN_MAIN_DB))
 		return base->xOpen(base, name, file, flags, ret);
 	memset(f, 0, sizeof(*f));
+	f->fd = -1;
 	rc = base->xOpen(base, name, f->real, flags, ret);
 	/* What was opened must be closed, also after an error: SQLite sees it by the methods. */
 	f->base.pMethods = f->real->pMethods ? &methods : NULL;
+	if (!rc && f->real->pMethods->xFileSize(f->real, &f->advised) == SQLITE_OK)
+		f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return rc;
 }
 

@@ -4,6 +4,11 @@
  * answer: SQLite has none of its own for what is not in the WAL. A VFS between SQLite and the
  * system's puts it into the last 8 bytes of each page (which SQLite keeps free when told) as the
  * page is written, and compares it as the page is read. Pages in the WAL have SQLite's.
+ *
+ * It also gives back the memory in which the kernel keeps pages that were added to the file, once
+ * they are synced: they are history, and would push out what the machine's other jobs read. (New
+ * memory has its price too: on a virtual machine that has to be given it by its host, writing a
+ * page into it takes seven times as long.)
  */
 #ifndef STORE_PAGE_CHECK_H
 #define STORE_PAGE_CHECK_H

@@ -37,7 +37,7 @@ static const struct filter_rule vault_calls[] = {
 	{.call = SYS_readlink},	       {.call = SYS_getcwd},
 	{.call = SYS_geteuid},	       {.call = SYS_fstatfs},
 	{.call = SYS_fchmod},	       {.call = SYS_fchown},
-	{.call = SYS_clock_nanosleep},
+	{.call = SYS_clock_nanosleep}, {.call = SYS_fadvise64},
 };
 
 static void vault_end(struct vault *v, int exit_code)

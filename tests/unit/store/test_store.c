@@ -1,6 +1,9 @@
 #include "fixture.h"
 
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "behind.h"
@@ -305,6 +308,62 @@ static void the_wal_stays_small(void **state)
 	assert_in_range(st.st_size, 1, 3 * 1024 * 1024);
 }
 
+/* Pages of the file that the kernel keeps in memory, from this byte on. */
+static size_t n_kept(const char *path, size_t from)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n_bytes = 0, count = 0;
+	unsigned char *kept;
+	struct stat st;
+	void *p;
+
+	assert_true(fd >= 0 && fstat(fd, &st) == 0 && (size_t)st.st_size > from);
+	n_bytes = (size_t)st.st_size - from;
+	p = mmap(NULL, n_bytes, PROT_READ, MAP_SHARED, fd, (off_t)from);
+	assert_true(p != MAP_FAILED);
+	kept = calloc(1, n_bytes / page + 1);
+	assert_non_null(kept);
+	assert_int_equal(mincore(p, n_bytes, kept), 0);
+	for (size_t i = 0; i < n_bytes / page; i++)
+		count += kept[i] & 1;
+	free(kept);
+	(void)munmap(p, n_bytes);
+	(void)close(fd);
+	return count;
+}
+
+/* What was added to the file goes from the kernel's memory, what stood in it before stays. */
+static void the_memory_of_history_is_given_back(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t big[200000] = {1};
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t id[STORE_ID_BYTES] = {0};
+	struct statfs fs;
+	struct stat before, after;
+
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	assert_int_equal(stat(f->path, &before), 0);
+	assert_int_equal(statfs(f->path, &fs), 0);
+	if (fs.f_type == TMPFS_MAGIC) {
+		print_message("skipped: a file here is nothing but memory; set TMPDIR\n");
+		skip();
+	}
+	for (id[0] = 0; id[0] < 100; id[0]++) {
+		assert_int_equal(store_begin(f->s), ERR_OK);
+		assert_int_equal(
+			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			ERR_OK);
+		assert_int_equal(store_commit(f->s), ERR_OK);
+		assert_int_equal(store_wal_truncate(f->s), ERR_OK);
+	}
+	assert_int_equal(stat(f->path, &after), 0);
+	assert_true(after.st_size > before.st_size + 100 * (off_t)sizeof(big));
+	/* of 20 MB a few pages that were written again */
+	assert_in_range(n_kept(f->path, (size_t)before.st_size), 0, 1000000 / page);
+}
+
 static void small_values(void **state)
 {
 	struct fixture *f = *state;
@@ -447,6 +506,7 @@ int main(void)
 		TEST(what_is_erased_stands_nowhere),
 		TEST(a_truncation_missed_is_made_up_at_open),
 		TEST(the_wal_stays_small),
+		TEST(the_memory_of_history_is_given_back),
 		TEST(small_values),
 		TEST(transactions),
 		TEST(a_transaction_that_sqlite_ended_is_final),
