@@ -46,6 +46,13 @@ enum err agreement_walk(struct store *s,
 #define ADOPTION_COLUMNS                                                                           \
 	"peer, digest, our_k, their_k, our_withdraw_k, their_withdraw_k, their_name"
 
+void adoption_memo_drop(struct store *s)
+{
+	ASSERT(s->adoptions.n_walks == 0);
+	s->adoptions.peer = 0;
+	s->adoptions.n = 0;
+}
+
 enum err adoption_put(struct store *s, const struct adoption_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
@@ -64,6 +71,7 @@ enum err adoption_put(struct store *s, const struct adoption_row *row)
 	query_bind_u64(&q, row->our_withdraw_k);
 	query_bind_u64(&q, row->their_withdraw_k);
 	query_bind_text(&q, row->their_name);
+	adoption_memo_drop(s);
 	return query_run(&q, NULL);
 }
 
@@ -81,11 +89,67 @@ static void adoption_read(struct query *q, struct adoption_row *row)
 DEFINE_ROW_ONE(adoption)
 DEFINE_ROW_EACH(adoption)
 
+/* Those of one peer, or of all for 0. */
+static void walk_begin(struct store *s, int64_t peer, struct query *q)
+{
+	if (peer) {
+		query_begin(s, ST_ADOPTION_WALK_PEER,
+			    "SELECT " ADOPTION_COLUMNS
+			    " FROM adoption WHERE peer = ? ORDER BY digest",
+			    q);
+		query_bind_i64(q, peer);
+	} else {
+		query_begin(s, ST_ADOPTION_WALK,
+			    "SELECT " ADOPTION_COLUMNS " FROM adoption ORDER BY peer, digest", q);
+	}
+}
+
+/* Read those of this peer, unless they are in mind already; true when all of them are then. */
+static enum err remember(struct store *s, int64_t peer, bool *ret_all)
+{
+	CLEANUP(query_end) struct query q = {0};
+	struct adoption_memo *m = &s->adoptions;
+
+	*ret_all = m->peer == peer && m->n <= ADOPTIONS_KEPT;
+	if (m->peer == peer || m->n_walks)
+		return ERR_OK;
+	adoption_memo_drop(s);
+	walk_begin(s, peer, &q);
+	while (m->n <= ADOPTIONS_KEPT && query_step(&q)) {
+		struct adoption_row row;
+
+		adoption_read(&q, &row);
+		if (m->n < ADOPTIONS_KEPT)
+			m->row[m->n] = row;
+		m->n++;
+	}
+	if (query_error(&q)) {
+		adoption_memo_drop(s);
+		return err_trace(q.e);
+	}
+	m->peer = peer;
+	*ret_all = m->n <= ADOPTIONS_KEPT;
+	return ERR_OK;
+}
+
 enum err adoption_get(struct store *s, int64_t peer, const struct digest *digest,
 		      struct adoption_row *ret)
 {
 	CLEANUP(query_end) struct query q = {0};
+	const struct adoption_memo *m = &s->adoptions;
+	bool is_all;
+	enum err e = remember(s, peer, &is_all);
 
+	if (e)
+		return err_trace(e);
+	for (size_t i = 0; is_all && i < m->n; i++) {
+		if (!digest_eq(&m->row[i].digest, digest))
+			continue;
+		*ret = m->row[i];
+		return ERR_OK;
+	}
+	if (is_all)
+		return err_new(ERR_NOT_FOUND, "no such adoption");
 	query_begin(s, ST_ADOPTION_GET,
 		    "SELECT " ADOPTION_COLUMNS " FROM adoption WHERE peer = ? AND digest = ?", &q);
 	query_bind_i64(&q, peer);
@@ -97,18 +161,25 @@ enum err adoption_walk(struct store *s, int64_t peer,
 		       enum err (*row)(void *ctx, const struct adoption_row *row), void *ctx)
 {
 	CLEANUP(query_end) struct query q = {0};
+	struct adoption_memo *m = &s->adoptions;
+	bool is_all = false;
+	enum err e = ERR_OK;
 
-	if (peer) {
-		query_begin(s, ST_ADOPTION_WALK_PEER,
-			    "SELECT " ADOPTION_COLUMNS
-			    " FROM adoption WHERE peer = ? ORDER BY digest",
-			    &q);
-		query_bind_i64(&q, peer);
+	ASSERT(m->n_walks == 0);
+	if (peer)
+		e = remember(s, peer, &is_all);
+	if (e)
+		return err_trace(e);
+	m->n_walks++;
+	if (is_all) {
+		for (size_t i = 0; !e && i < m->n; i++)
+			e = row(ctx, &m->row[i]);
 	} else {
-		query_begin(s, ST_ADOPTION_WALK,
-			    "SELECT " ADOPTION_COLUMNS " FROM adoption ORDER BY peer, digest", &q);
+		walk_begin(s, peer, &q);
+		e = adoption_each(&q, row, ctx);
 	}
-	return adoption_each(&q, row, ctx);
+	m->n_walks--;
+	return e;
 }
 
 enum err adoption_past_put(struct store *s, const struct adoption_row *row)

@@ -26,7 +26,7 @@ struct adoption_row {
 	char their_name[101]; /**< as their ADOPT says it */
 };
 
-/** Insert or replace by (peer, digest). */
+/** Insert or replace by (peer, digest). Not within adoption_walk(), which is not nested. */
 enum err adoption_put(struct store *s, const struct adoption_row *row) WARN_UNUSED;
 enum err adoption_get(struct store *s, int64_t peer, const struct digest *digest,
 		      struct adoption_row *ret) WARN_UNUSED;

@@ -22,6 +22,7 @@
 
 #include <sqlite3.h>
 
+#include "store/agreement_table.h"
 #include "store/generation.h"
 #include "store/page_check.h"
 #include "store/store.h"
@@ -136,6 +137,19 @@ struct slot {
 	bool is_busy;
 };
 
+#define ADOPTIONS_KEPT 16
+
+/**
+ * The adoptions of the peer that was asked for last, since each referral asks: all of them, unless
+ * it has more than ADOPTIONS_KEPT. Dropped with each write, read again when asked for.
+ */
+struct adoption_memo {
+	int64_t peer;				 /**< 0: nothing is known of any */
+	struct adoption_row row[ADOPTIONS_KEPT]; /**< by digest */
+	size_t n;	  /**< rows; ADOPTIONS_KEPT + 1: there are more, and it is of no use */
+	unsigned n_walks; /**< going on: it must stay */
+};
+
 struct store {
 	sqlite3 *db;
 	struct page_check pages;
@@ -149,6 +163,7 @@ struct store {
 	uint64_t referral_num;		   /**< given out last to a referral; 0: not known */
 	struct generation_filters generations;
 	uint64_t awaits_num; /**< likewise, to one that awaits us */
+	struct adoption_memo adoptions;
 	bool in_transaction;
 	bool failed; /**< a storage error is final */
 };
@@ -258,6 +273,9 @@ enum err query_error(const struct query *q) WARN_UNUSED;
 		}                                                                                  \
 		return query_error(q);                                                             \
 	}
+
+/** The table adoption was written to, or what was written is taken back. */
+void adoption_memo_drop(struct store *s);
 
 /** One migration: SQL that leads from the version before to the next, in parts; NULL after them. */
 struct migration {

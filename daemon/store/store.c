@@ -339,6 +339,7 @@ void store_close(struct store *s)
 	if (sqlite3_close(s->db))
 		log_line(LOG_WARN, "The database did not close; the next start recovers it.");
 	generation_filters_fini(&s->generations);
+	adoption_memo_drop(s);
 	page_check_fini(&s->pages);
 	free(s);
 }
@@ -414,6 +415,7 @@ void store_rollback(struct store *s)
 	s->has_counted = false;
 	s->referral_num = 0;
 	generation_filters_fini(&s->generations);
+	adoption_memo_drop(s);
 	if (sqlite3_get_autocommit(s->db))
 		return;
 	/* Not by a cached statement: this must work after a failure, too. */

@@ -461,6 +461,71 @@ static void adoptions(void **state)
 	assert_int_equal(seen.k[0], 5);
 }
 
+struct looking {
+	struct fixture *f;
+	int64_t other;
+	size_t n;
+};
+
+/* While it is walked, others may be asked for. */
+static enum err look(void *ctx, const struct adoption_row *row)
+{
+	struct looking *l = ctx;
+	struct adoption_row got;
+
+	assert_int_equal(adoption_get(l->f->s, row->peer, &row->digest, &got), ERR_OK);
+	assert_int_equal(got.our_k, row->our_k);
+	assert_int_equal(adoption_get(l->f->s, l->other, &row->digest, &got), ERR_OK);
+	assert_int_equal(got.our_k, row->our_k + 1000);
+	l->n++;
+	return ERR_OK;
+}
+
+/* As many as are kept in memory, and more. */
+static void many_adoptions(void **state)
+{
+	struct fixture *f = *state;
+	struct peer_row other = peer_named("spiffe://sk.example/ustredie");
+
+	assert_int_equal(peer_put(f->s, &other), ERR_OK);
+	for (unsigned n = 1; n <= 2 * ADOPTIONS_KEPT; n++) {
+		struct looking l = {.f = f, .other = other.id};
+		struct adoption_row row = {.peer = f->peer, .digest = digest_of(n), .our_k = n};
+		struct adoption_row got;
+
+		assert_int_equal(adoption_get(f->s, f->peer, &row.digest, &got), ERR_NOT_FOUND);
+		assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+		assert_int_equal(adoption_get(f->s, f->peer, &row.digest, &got), ERR_OK);
+		row.peer = other.id;
+		row.our_k = n + 1000;
+		assert_int_equal(adoption_get(f->s, other.id, &row.digest, &got), ERR_NOT_FOUND);
+		assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+		assert_int_equal(adoption_walk(f->s, f->peer, look, &l), ERR_OK);
+		assert_int_equal(l.n, n);
+		assert_int_equal(f->s->adoptions.peer, f->peer);
+		assert_int_equal(f->s->adoptions.n_walks, 0);
+		assert_int_equal(f->s->adoptions.n, n <= ADOPTIONS_KEPT ? n : ADOPTIONS_KEPT + 1);
+	}
+}
+
+static void adoptions_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct adoption_row row = {.peer = f->peer, .digest = digest_of(1), .our_k = 1};
+	struct adoption_row got;
+
+	assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	row.our_k = 2;
+	assert_int_equal(adoption_put(f->s, &row), ERR_OK);
+	assert_int_equal(adoption_get(f->s, f->peer, &row.digest, &got), ERR_OK);
+	assert_int_equal(got.our_k, 2);
+	store_rollback(f->s);
+	assert_int_equal(adoption_get(f->s, f->peer, &row.digest, &got), ERR_OK);
+	assert_int_equal(got.our_k, 1);
+}
+
 static bool stood_at(struct fixture *f, int64_t peer, unsigned digest, uint64_t k)
 {
 	const struct digest d = digest_of(digest);
@@ -510,6 +575,8 @@ int main(void)
 		TEST(history),
 		TEST(agreements),
 		TEST(adoptions),
+		TEST(many_adoptions),
+		TEST(adoptions_taken_back),
 		TEST(adoptions_that_ended),
 	};
 
