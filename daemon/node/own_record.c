@@ -58,10 +58,42 @@ static struct own_record *find_open(struct own_cache *c, const struct digest *ma
 	return r;
 }
 
+static struct own_record **by_id_of(struct own_cache *c, const uint8_t id[RECORD_ID_BYTES])
+{
+	return &c->by_id[id[RECORD_ID_BYTES - 1] % OWN_BUCKETS];
+}
+
+static void set_newest(struct own_cache *c, struct own_record *r, bool is_newest)
+{
+	struct own_record **at = by_id_of(c, r->row.id);
+
+	if (r->is_newest == is_newest)
+		return;
+	r->is_newest = is_newest;
+	if (is_newest) {
+		r->next_by_id = *at;
+		*at = r;
+		return;
+	}
+	while (*at != r)
+		at = &(*at)->next_by_id;
+	*at = r->next_by_id;
+}
+
+static struct own_record *find_newest(struct own_cache *c, const uint8_t id[RECORD_ID_BYTES])
+{
+	struct own_record *r = *by_id_of(c, id);
+
+	while (r && memcmp(r->row.id, id, RECORD_ID_BYTES) != 0)
+		r = r->next_by_id;
+	return r;
+}
+
 static void close_one(struct own_cache *c, struct own_record *r)
 {
 	struct own_record **at = bucket_of(c, &r->row.manifest);
 
+	set_newest(c, r, false);
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
@@ -148,6 +180,35 @@ enum err own_record_open(struct node *n, const struct digest *manifest, struct o
 	*ret = TAKE(r);
 	keep_open(&n->own, *ret);
 	return ERR_OK;
+}
+
+enum err own_record_open_newest(struct node *n, const uint8_t id[RECORD_ID_BYTES],
+				struct own_record **ret)
+{
+	struct own_record *r = find_newest(&n->own, id);
+	struct record_row row;
+	enum err e;
+
+	if (r)
+		return own_record_open(n, &r->row.manifest, ret);
+	e = record_get(n->store, id, &row);
+	if (e)
+		return err_trace(e);
+	e = own_record_open(n, &row.manifest, ret);
+	if (e == ERR_NOT_FOUND)
+		return err_new(ERR_INVALID, "the content of this record is not here any more");
+	if (e)
+		return err_trace(e);
+	set_newest(&n->own, *ret, true);
+	return ERR_OK;
+}
+
+void own_record_revised(struct node *n, const uint8_t id[RECORD_ID_BYTES])
+{
+	struct own_record *r = find_newest(&n->own, id);
+
+	if (r)
+		set_newest(&n->own, r, false);
 }
 
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,

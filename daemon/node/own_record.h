@@ -8,6 +8,7 @@
 #ifndef NODE_OWN_RECORD_H
 #define NODE_OWN_RECORD_H
 
+#include "record/manifest.h"
 #include "record/slice.h"
 #include "store/record_table.h"
 #include "wire/message.h"
@@ -31,12 +32,15 @@ struct own_record {
 	struct buf seal_entry, seal_proof, seal_note; /**< empty until own_record_proof() */
 	size_t n_bytes;				      /**< counted against OWN_RECORDS_BYTES_MAX */
 	struct own_record *next;		      /**< in its bucket */
+	struct own_record *next_by_id;		      /**< likewise; when is_newest */
+	bool is_newest;				      /**< of its record's revisions */
 	struct own_record *newer, *older;	      /**< by their last use */
 };
 
 /** Those that are kept open. All zero is none. */
 struct own_cache {
 	struct own_record *bucket[OWN_BUCKETS]; /**< by the first byte of the manifest's digest */
+	struct own_record *by_id[OWN_BUCKETS];	/**< by the last byte of the record's id */
 	struct own_record *newest, *oldest;
 	size_t n_bytes;
 	uint64_t used_ms; /**< when one was asked for last, monotonic */
@@ -53,6 +57,18 @@ DEFINE_FREEP(struct own_record, own_record_free)
  */
 enum err own_record_open(struct node *n, const struct digest *manifest,
 			 struct own_record **ret) WARN_UNUSED;
+
+/**
+ * Open the newest revision of an own record.
+ *
+ * @retval ERR_NOT_FOUND  no such record
+ * @retval ERR_INVALID    its content is not here: erased, or damage
+ */
+enum err own_record_open_newest(struct node *n, const uint8_t id[RECORD_ID_BYTES],
+				struct own_record **ret) WARN_UNUSED;
+
+/** A revision of this record was written: what is open is the newest no more. */
+void own_record_revised(struct node *n, const uint8_t id[RECORD_ID_BYTES]);
 
 /** Forget all that are open, wiping them. */
 void own_records_close(struct node *n);

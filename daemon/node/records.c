@@ -113,6 +113,7 @@ static enum err store_record(struct node *n, const struct own_record *r,
 		e = blob_store(n, BLOB_LABEL, label_of(&r->slices), none, row->label_blob);
 	if (!e)
 		e = manifest_put(n->store, &manifest);
+	own_record_revised(n, row->id);
 	if (!e)
 		e = record_put(n->store, row);
 	return e ? err_trace(e) : ERR_OK;

@@ -20,15 +20,12 @@ struct sending {
 
 static enum err find_record(struct sending *s)
 {
-	struct record_row row;
 	enum err e = ERR_NOT_FOUND;
 
 	if (s->ask->has_record_id && s->ask->record_id.len == RECORD_ID_BYTES)
-		e = record_get(s->n->store, s->ask->record_id.data, &row);
+		e = own_record_open_newest(s->n, s->ask->record_id.data, &s->record);
 	if (e == ERR_NOT_FOUND)
 		return err_new(ERR_INVALID, "no record has this id: see `amparo record list`");
-	if (!e)
-		e = own_record_open(s->n, &row.manifest, &s->record);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -329,18 +329,34 @@ int host_error(const struct host *h)
 	return last->error ? (int)last->error->code : 0;
 }
 
-void host_import(struct host *h, uint8_t ret_id[16])
+/* A new one, or a revision of the record of this id. */
+static void import(struct host *h, const uint8_t *replaces, uint8_t *ret_id)
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_record_import import = PB_RECORD_IMPORT_INIT;
+	struct pb_record_import ask = PB_RECORD_IMPORT_INIT;
 
-	import.has_type = import.has_record = 1;
-	import.type = RECORD_VICTIM;
-	import.record = message_borrow(buf_view(&h->f->record));
-	m.record_import = &import;
+	ask.has_type = ask.has_record = 1;
+	ask.type = RECORD_VICTIM;
+	ask.record = message_borrow(buf_view(&h->f->record));
+	ask.has_replaces = replaces != NULL;
+	ask.replaces = message_borrow(view_of(replaces, replaces ? 16 : 0));
+	m.record_import = &ask;
 	host_ask(h, EVERYONE, &m);
 	assert_int_equal(host_error(h), 0);
 	memcpy(ret_id, h->reply[0]->record->id.data, 16);
+}
+
+void host_import(struct host *h, uint8_t ret_id[16])
+{
+	import(h, NULL, ret_id);
+}
+
+void host_revise(struct host *h, const uint8_t id[16])
+{
+	uint8_t same[16];
+
+	import(h, id, same);
+	assert_memory_equal(same, id, sizeof(same));
 }
 
 void host_adopt(struct host *h)

@@ -120,6 +120,8 @@ void host_ask(struct host *h, uint32_t roles, struct pb_api_request *m);
 int host_error(const struct host *h);
 /** Import the demo record; its id. */
 void host_import(struct host *h, uint8_t ret_id[16]);
+/** Import it again as the next revision of this record. */
+void host_revise(struct host *h, const uint8_t id[16]);
 void host_adopt(struct host *h);
 /** Send a referral with plain terms; leaf of its entry, or the ApiErrorCode. */
 int host_refer(struct host *h, enum who to, const uint8_t id[16], struct digest *ret_leaf);

@@ -594,6 +594,30 @@ static void decided_once(void **state)
 	given_free(&g);
 }
 
+/* Also while older revisions of it are open, and the newest was asked for before. */
+static void the_newest_revision_is_sent(void **state)
+{
+	struct given g = given_new();
+
+	(void)state;
+	for (uint64_t revision = 1; revision <= 4; revision++) {
+		for (int i = 0; i < 2; i++) {
+			struct record_row newest;
+			struct referral_row sent;
+			struct digest leaf;
+
+			assert_int_equal(host_refer(g.h, SK, g.record, &leaf), 0);
+			evil_listen(&g.e);
+			assert_int_equal(referral_get(g.h->node->store, &leaf, &sent), ERR_OK);
+			assert_int_equal(record_get(g.h->node->store, g.record, &newest), ERR_OK);
+			assert_int_equal(newest.revision, revision);
+			assert_true(digest_eq(&sent.manifest, &newest.manifest));
+		}
+		host_revise(g.h, g.record);
+	}
+	given_free(&g);
+}
+
 /* --- agreements --- */
 
 static int adopt(struct given *g, const char *text)
@@ -656,6 +680,7 @@ int main(void)
 		cmocka_unit_test(found_by_a_beginning),
 		cmocka_unit_test(content_needs_a_reason),
 		cmocka_unit_test(decided_once),
+		cmocka_unit_test(the_newest_revision_is_sent),
 		cmocka_unit_test(adopting),
 	};
 
