@@ -125,6 +125,7 @@ static enum err read_item(const struct pb_item *m, const struct batch_expected *
 			       (unsigned long long)at->k);
 	*at = chain_next(at, &ret->leaf);
 	ret->after = *at;
+	ret->n_bytes = message_size(m);
 	return ERR_OK;
 }
 

@@ -50,6 +50,7 @@ struct batch_expected {
 /** One item whose entry is proven to stand in the sender's ledger. */
 struct batch_item {
 	const struct pb_item *item;
+	size_t n_bytes; /**< of it, encoded; 0 when it is known */
 	uint64_t index;
 	struct digest leaf;
 	struct view entry;

@@ -131,7 +131,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 		e = store_body(n, item->item, blob);
 	if (!e)
 		e = store_item(n, p, b, which, proof, &outcome, keep ? blob : NULL);
-	limits_count(n, p, 1, 0, message_size(item->item) + proof->n * DIGEST_BYTES);
+	limits_count(n, p, 1, 0, item->n_bytes + proof->n * DIGEST_BYTES);
 	return e ? err_trace(e) : ERR_OK;
 }
 

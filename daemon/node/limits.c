@@ -133,7 +133,7 @@ static struct load load_of(const struct peer *p, const struct batch *b)
 		if (b->item[i].is_known)
 			continue;
 		l.n_new++;
-		l.n_bytes += message_size(b->item[i].item);
+		l.n_bytes += b->item[i].n_bytes;
 		l.has_content = l.has_content || entry_decode(b->item[i].entry, &entry) ||
 				entry.kind != PB(ENTRY_KIND, RECEIPT);
 	}
