@@ -373,7 +373,7 @@ static enum err gather(struct giving *g, const struct received_row *row, struct 
 	e = buf_put_view(out, row->entry);
 	ret->entry = out->n;
 	if (!e && row->has_body)
-		e = blob_load(g->n, BLOB_BODY, blob, out);
+		e = body_load_salted(g->n, blob, out);
 	if (e == ERR_NOT_FOUND)
 		e = ERR_OK; /* erased */
 	ret->salt = out->n - ret->entry < SALT_BYTES ? ret->entry : ret->entry + SALT_BYTES;

@@ -4,7 +4,8 @@
  * them. Nobody outside includes it.
  *
  *   node.c      the queues and the turn                     open.c     init, open, close
- *   append.c    writing entries, bodies and checkpoints     tree.c     the stored tree
+ *   append.c    writing entries and checkpoints             tree.c     the stored tree
+ *   blobs.c     what is encrypted at rest, bodies among it
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
  *   hello.c     Hello, pins, which of two sessions stays    hold.c     why nothing is signed
  *   inbox.c     a batch that came                           items*.c   what its items do
@@ -410,6 +411,14 @@ enum err ledger_root_at(struct node *n, uint64_t size, struct digest *ret) WARN_
 enum err ledger_head_at(struct node *n, const struct peer *p, uint64_t k,
 			struct digest *ret) WARN_UNUSED;
 
+/** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
+uint64_t time_storable(uint64_t us);
+
+/** Civil time for the ledger: now, but never before the newest entry. */
+uint64_t ledger_time_us(struct node *n);
+
+/* --- blobs.c --- */
+
 /** Encrypt @p first and @p rest, one after the other, under a fresh key, as a new blob. */
 enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
@@ -425,6 +434,20 @@ enum err opening_load(struct node *n, const struct opening_row *row, struct buf 
 enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
 		   struct buf *out) WARN_UNUSED;
 
+/**
+ * Encrypt and store the body of an entry with its salt.
+ *
+ * @param salt              SALT_BYTES
+ * @param is_manifest_held  it is a REFERRAL whose manifest is in its table: the body is stored
+ *                          without it, and loaded whole
+ */
+enum err body_store(struct node *n, struct view salt, struct view body, bool is_manifest_held,
+		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
+
+/** Append salt and body. @retval ERR_NOT_FOUND  erased. @retval ERR_DECRYPT */
+enum err body_load_salted(struct node *n, const uint8_t id[STORE_ID_BYTES],
+			  struct buf *out) WARN_UNUSED;
+
 /** Body of an entry without its salt, which goes to @p ret_salt (SALT_BYTES, may be NULL). */
 enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *ret_salt,
 		   struct buf *out) WARN_UNUSED;
@@ -435,12 +458,6 @@ enum err body_load(struct node *n, const uint8_t id[STORE_ID_BYTES], uint8_t *re
  * @retval ERR_NOT_FOUND  no such entry, or its body is erased
  */
 enum err own_body_load(struct node *n, const struct referral_row *r, struct buf *out) WARN_UNUSED;
-
-/** A time as a peer wrote it, so that the database can hold it: 2^63 - 1 stands for all beyond. */
-uint64_t time_storable(uint64_t us);
-
-/** Civil time for the ledger: now, but never before the newest entry. */
-uint64_t ledger_time_us(struct node *n);
 
 /* --- peers.c --- */
 
@@ -527,9 +544,13 @@ void sessions_free(struct node *n);
 /** A Batch of the live session. */
 enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m) WARN_UNUSED;
 
-/** Judge one new item and, when accepted, do what it says. Errors are ours alone. */
+/**
+ * Judge one new item and, when accepted, do what it says. Errors are ours alone.
+ *
+ * @param[out] ret_holds_manifest  the manifest that its body carries is stored: for body_store()
+ */
 enum err item_take(struct node *n, struct session *s, const struct batch *b, size_t which,
-		   struct item_outcome *ret) WARN_UNUSED;
+		   struct item_outcome *ret, bool *ret_holds_manifest) WARN_UNUSED;
 
 /* --- outbox.c --- */
 

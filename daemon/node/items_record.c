@@ -296,6 +296,7 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 	row->manifest = m.digest;
 	memcpy(row->record_id, m.terms.record_id, sizeof(row->record_id));
 	row->n_disclosed = n_opened;
+	t->holds_manifest = true;
 	return is_known ? ERR_OK : store_manifest(t, d, &m);
 }
 

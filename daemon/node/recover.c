@@ -127,8 +127,8 @@ static enum err keep_item(struct node *n, struct peer *p, const struct pb_held_i
 	e = node_write(n);
 	if (!e && m->has_body && !row.is_applied) {
 		row.has_body = true;
-		e = blob_store(n, BLOB_BODY, message_bytes(1, m->body_salt),
-			       message_bytes(1, m->body), row.body_blob);
+		e = body_store(n, message_bytes(1, m->body_salt), message_bytes(1, m->body), false,
+			       row.body_blob);
 	}
 	if (!e && !row.is_applied)
 		e = back_openings_keep(n, p, entry, m);

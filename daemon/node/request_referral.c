@@ -227,6 +227,8 @@ static enum err load_terms(struct node *n, const struct referral_row *r, struct 
 	}
 	if (!e)
 		e = message_decode(&pb_referral_desc, buf_view(&body), MESSAGE_STRICT, ret);
+	if (body.n)
+		wipe(buf_data(&body), body.n);
 	buf_fini(&body);
 	return e ? err_trace(e) : ERR_OK;
 }

@@ -111,7 +111,8 @@ static enum err check_blob(struct node *n, struct job *j, uint64_t at, enum blob
 {
 	struct buf plain = {0};
 	struct digest digest;
-	enum err e = blob_load(n, kind, id, &plain);
+	enum err e = kind == BLOB_BODY ? body_load_salted(n, id, &plain)
+				       : blob_load(n, kind, id, &plain);
 
 	if (e == ERR_NOT_FOUND) {
 		buf_fini(&plain);

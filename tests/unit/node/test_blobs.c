@@ -1,0 +1,199 @@
+/* Bodies at rest: stored without the manifest that they carry, loaded whole. */
+#include "unit/node/requests.h"
+
+#include "behind.h"
+#include "crypto/digest.h"
+
+static size_t stored_bytes(struct given *g, const uint8_t id[STORE_ID_BYTES])
+{
+	CLEANUP(buf_fini) struct buf key = {0}, cipher = {0};
+
+	assert_int_equal(blob_get(g->h->node->store, id, BLOB_BODY, &key, &cipher), ERR_OK);
+	return cipher.n;
+}
+
+static void a_received_body_comes_back_whole(void **state)
+{
+	struct given g = given_new();
+	struct digest leaf = from_evil(&g);
+	const struct evil_item *sent = &g.e.item[g.e.n_item - 1];
+	CLEANUP(buf_fini) struct buf got = {0};
+	uint8_t salt[SALT_BYTES];
+	struct received_row row;
+
+	(void)state;
+	assert_int_equal(received_find(g.h->node->store, host_peer(g.h, SK)->row.id, g.e.n_item,
+				       &leaf, &row),
+			 ERR_OK);
+	assert_int_equal(body_load(g.h->node, row.body_blob, salt, &got), ERR_OK);
+	assert_true(view_eq(buf_view(&got), buf_view(&sent->body)));
+	assert_memory_equal(salt, sent->salt, sizeof(salt));
+	/* salt, place, digest, tag: all else is the body, without its manifest */
+	assert_int_equal(stored_bytes(&g, row.body_blob), SALT_BYTES + 4 + DIGEST_BYTES + 16 +
+								  sent->body.n -
+								  g.e.record.manifest_bytes.n);
+	given_free(&g);
+}
+
+static void an_own_body_comes_back_whole(void **state)
+{
+	struct given g = given_new();
+	CLEANUP(message_freep) struct pb_referral *m = NULL;
+	CLEANUP(buf_fini) struct buf got = {0};
+	struct digest leaf, digest;
+	uint8_t salt[SALT_BYTES];
+	struct referral_row r;
+	struct entry_row row;
+	struct entry entry;
+
+	(void)state;
+	assert_int_equal(host_refer(g.h, SK, g.record, &leaf), 0);
+	assert_int_equal(referral_get(g.h->node->store, &leaf, &r), ERR_OK);
+	assert_int_equal(entry_find(g.h->node->store, r.peer, r.k, &leaf, &row), ERR_OK);
+	assert_int_equal(entry_decode(row.entry, &entry), ERR_OK);
+	assert_int_equal(body_load(g.h->node, row.body_blob, salt, &got), ERR_OK);
+	digest = body_digest(salt, buf_view(&got));
+	assert_true(digest_eq(&digest, &entry.body_digest));
+	assert_int_equal(message_decode(&pb_referral_desc, buf_view(&got), MESSAGE_STRICT, &m),
+			 ERR_OK);
+	assert_true(m->record->manifest.len > 1000);
+	assert_true(stored_bytes(&g, row.body_blob) < got.n - m->record->manifest.len + 100);
+	given_free(&g);
+}
+
+/* What carries no manifest is stored as it is, whatever it is. */
+static void bodies_of_any_shape(void **state)
+{
+	/* field 14 of: nothing; a number; a digest that is none; a digest and no manifest */
+	static const char *const bodies[] = {
+		"",
+		"\x72",
+		"\x72\x00",
+		"\x70\x01",
+		"\x72\x05\x0a\x03xyz",
+		"\x72\x22\x0a\x20"
+		"0123456789abcdef0123456789abcdef",
+		"no message at all",
+	};
+	struct given g = given_new();
+	const uint8_t salt[SALT_BYTES] = {5};
+
+	(void)state;
+	assert_int_equal(node_write(g.h->node), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		const struct view body = i == 2 ? view_of("\x72", 2) : view_str(bodies[i]);
+		CLEANUP(buf_fini) struct buf got = {0};
+		uint8_t id[STORE_ID_BYTES], back[SALT_BYTES];
+
+		assert_int_equal(body_store(g.h->node, view_of(salt, sizeof(salt)), body, true, id),
+				 ERR_OK);
+		assert_int_equal(stored_bytes(&g, id), SALT_BYTES + 4 + 16 + body.n);
+		assert_int_equal(body_load(g.h->node, id, back, &got), ERR_OK);
+		assert_true(view_eq(buf_view(&got), body));
+		assert_memory_equal(back, salt, sizeof(salt));
+	}
+	host_turn(g.h);
+	given_free(&g);
+}
+
+/* Kept whole where the manifest may not be held: of what a peer gives back. */
+static void whole_when_the_manifest_is_not_held(void **state)
+{
+	struct given g = given_new();
+	struct evil_item *item;
+	CLEANUP(buf_fini) struct buf got = {0};
+	uint8_t id[STORE_ID_BYTES];
+
+	(void)state;
+	(void)from_evil(&g);
+	item = &g.e.item[g.e.n_item - 1];
+	assert_int_equal(node_write(g.h->node), ERR_OK);
+	assert_int_equal(body_store(g.h->node, view_of(item->salt, SALT_BYTES),
+				    buf_view(&item->body), false, id),
+			 ERR_OK);
+	assert_int_equal(stored_bytes(&g, id), SALT_BYTES + 4 + 16 + item->body.n);
+	assert_int_equal(body_load(g.h->node, id, NULL, &got), ERR_OK);
+	assert_true(view_eq(buf_view(&got), buf_view(&item->body)));
+	host_turn(g.h);
+	given_free(&g);
+}
+
+/* Not erased but damaged: it is never taken for erased, nor another one for it. */
+static void damaged(const char *how)
+{
+	struct given g = given_new();
+	CLEANUP(buf_fini) struct buf got = {0};
+	struct digest leaf = from_evil(&g);
+	struct received_row row;
+	struct behind b;
+
+	evil_close(&g.e);
+	host_stop(g.h);
+	behind_open(&b, g.h->database);
+	assert_int_equal(sqlite3_exec(b.db, how, NULL, NULL, NULL), SQLITE_OK);
+	behind_close(&b);
+	host_start(g.h);
+	assert_int_equal(received_find(g.h->node->store, host_peer(g.h, SK)->row.id, g.e.n_item,
+				       &leaf, &row),
+			 ERR_OK);
+	assert_int_equal(body_load(g.h->node, row.body_blob, NULL, &got), ERR_DECRYPT);
+	given_free(&g);
+}
+
+static void a_manifest_that_is_gone_or_altered(void **state)
+{
+	(void)state;
+	damaged("DELETE FROM manifest");
+	damaged("UPDATE manifest SET bytes = CAST(bytes || x'00' AS BLOB)");
+	damaged("UPDATE manifest SET bytes = zeroblob(length(bytes))");
+}
+
+/* The second time its manifest is known, and is not compared with the table again. */
+static void a_record_sent_twice(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct evil_referral r;
+
+	(void)state;
+	evil_referral_fill(e, &r);
+	for (int i = 0; i < 2; i++) {
+		struct entry entry = evil_next(e, PB(ENTRY_KIND, REFERRAL));
+		CLEANUP(buf_fini) struct buf got = {0};
+		struct evil_item *item;
+		struct received_row row;
+
+		entry.has_agreement = true;
+		entry.agreement = r.entry.agreement;
+		entry.purpose = r.entry.purpose;
+		r.entry = entry;
+		buf_clear(&r.named);
+		item = evil_referral_add(e, &r);
+		evil_send(e);
+		assert_int_equal(evil_outcome(e, e->n_item), 0);
+		assert_int_equal(received_get(g.h->node->store, host_peer(g.h, SK)->row.id,
+					      host_peer(g.h, SK)->row.epoch, e->n_item, &row),
+				 ERR_OK);
+		assert_int_equal(stored_bytes(&g, row.body_blob),
+				 SALT_BYTES + 4 + DIGEST_BYTES + 16 + item->body.n -
+					 e->record.manifest_bytes.n);
+		assert_int_equal(body_load(g.h->node, row.body_blob, NULL, &got), ERR_OK);
+		assert_true(view_eq(buf_view(&got), buf_view(&item->body)));
+	}
+	evil_referral_fini(&r);
+	given_free(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_received_body_comes_back_whole),
+		cmocka_unit_test(an_own_body_comes_back_whole),
+		cmocka_unit_test(bodies_of_any_shape),
+		cmocka_unit_test(whole_when_the_manifest_is_not_held),
+		cmocka_unit_test(a_manifest_that_is_gone_or_altered),
+		cmocka_unit_test(a_record_sent_twice),
+	};
+
+	return cmocka_run_group_tests_name("node/blobs", tests, NULL, NULL);
+}
