@@ -2,15 +2,16 @@
 
 #include "store/internal.h"
 
-#define PEER_COLUMNS                                                                               \
-	"agency, pinned, origin, seal_key, pinned_us, stopped, held_size, held_root, "             \
+/* All but the name, which stays: an index by it would be written with each commit. */
+#define PEER_CHANGING                                                                              \
+	"pinned, origin, seal_key, pinned_us, stopped, held_size, held_root, "                     \
 	"held_checkpoint, received_k, received_head, receipted_k, sent_k, sent_head, "             \
 	"content_k, urgent_k, delivered_k, n_refused, last_contact_us, last_error, "               \
 	"use_day, use_entries, use_notes, held_bytes, epoch, new_origin, accepted_epoch"
+#define PEER_COLUMNS "agency, " PEER_CHANGING
 
-static void peer_bind(struct query *q, const struct peer_row *row)
+static void bind_changing(struct query *q, const struct peer_row *row)
 {
-	query_bind_text(q, row->agency.text);
 	query_bind_i64(q, row->pinned);
 	if (row->pinned)
 		query_bind_text(q, row->origin);
@@ -86,7 +87,8 @@ static enum err peer_insert(struct store *s, struct peer_row *row)
 		    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
 		    " ?, ?, ?)",
 		    &q);
-	peer_bind(&q, row);
+	query_bind_text(&q, row->agency.text);
+	bind_changing(&q, row);
 	return query_insert(&q, &row->id);
 }
 
@@ -99,12 +101,12 @@ enum err peer_put(struct store *s, struct peer_row *row)
 	if (!row->id)
 		return peer_insert(s, row);
 	query_begin(s, ST_PEER_UPDATE,
-		    "UPDATE peer SET (" PEER_COLUMNS ") ="
+		    "UPDATE peer SET (" PEER_CHANGING ") ="
 		    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-		    " ?, ?, ?)"
+		    " ?, ?)"
 		    " WHERE id = ?",
 		    &q);
-	peer_bind(&q, row);
+	bind_changing(&q, row);
 	query_bind_i64(&q, row->id);
 	e = query_run(&q, &n);
 	if (e)

@@ -43,7 +43,10 @@ struct peer_row {
 	uint64_t accepted_epoch; /**< its epoch that our EPOCH_ACCEPTED named last; 0 = none */
 };
 
-/** Insert (id 0; ERR_EXISTS: this agency is there) or update (ERR_NOT_FOUND); sets row->id. */
+/**
+ * Insert (id 0; ERR_EXISTS: this agency is there) or update all but the agency (ERR_NOT_FOUND);
+ * sets row->id.
+ */
 enum err peer_put(struct store *s, struct peer_row *row) WARN_UNUSED;
 enum err peer_walk(struct store *s, enum err (*row)(void *ctx, const struct peer_row *row),
 		   void *ctx) WARN_UNUSED;
