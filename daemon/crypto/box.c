@@ -108,6 +108,8 @@ static bool wrap(struct box_keeper *k)
 	for (unsigned step = 0; ok && step < WRAP_ROUNDS * WRAP_HALVES; step++)
 		ok = wrap_step(k, true, step, k->wrapped, BOX_FRESH);
 	EVP_CIPHER_CTX_reset(k->ctx);
+	if (!ok)
+		wipe(k->wrapped, sizeof(k->wrapped)); /* half wrapped is not wrapped */
 	return ok;
 }
 

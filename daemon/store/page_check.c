@@ -14,7 +14,7 @@
 struct checked_file {
 	sqlite3_file base;
 	sqlite3_int64 page_bytes; /* as the file's header says; 0: not seen yet */
-	int fd;			  /* for advice to the kernel; -1: none, as in another VFS */
+	int fd;			  /* for advice to the kernel; -1: it is no file of the host */
 	sqlite3_int64 end;	  /* of what was written */
 	sqlite3_int64 advised;	  /* up to here the kernel was told */
 	sqlite3_file real[];	  /* as large as the real VFS wants it */
