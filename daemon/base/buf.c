@@ -47,6 +47,8 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret)
 			return err_new(ERR_NOMEM, "%zu bytes", cap);
 		if (b->n)
 			memcpy(data, b->data + b->head, b->n);
+		if (b->data)
+			explicit_bzero(b->data, b->cap); /* it may have held what must not stay */
 		free(b->data);
 		b->data = data;
 		b->cap = cap;

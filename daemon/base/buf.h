@@ -42,7 +42,7 @@ static inline struct view buf_view(const struct buf *b)
 }
 
 /**
- * Make room for @p n more bytes at the tail.
+ * Make room for @p n more bytes at the tail. Memory that it moves out of is wiped.
  *
  * @param[out] ret  where to write them; follow with buf_advance()
  * @retval ERR_LIMIT  the limit would be passed

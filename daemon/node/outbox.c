@@ -82,7 +82,7 @@ static enum err put_openings(struct packed_item *i, const struct opened_slice *o
 
 	for (size_t j = 0; j < n_opened; j++)
 		n_bytes += opened[j].salt.n + opened[j].slice.n;
-	e = buf_reserve(&i->openings, n_bytes, &to); /* once: a buffer that grows leaves copies */
+	e = buf_reserve(&i->openings, n_bytes, &to);
 	if (e)
 		return err_trace(e);
 	i->opening = calloc(n_opened + 1, sizeof(*i->opening));
