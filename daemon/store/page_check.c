@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADER_BYTES 100 /* the database header, https://sqlite.org/fileformat2.html 1.3 */
@@ -14,10 +15,10 @@
 struct checked_file {
 	sqlite3_file base;
 	sqlite3_int64 page_bytes; /* as the file's header says; 0: not seen yet */
-	int fd;			  /* for advice to the kernel; -1: it is no file of the host */
-	sqlite3_int64 end;	  /* of what was written */
-	sqlite3_int64 advised;	  /* up to here the kernel was told */
-	sqlite3_file real[];	  /* as large as the real VFS wants it */
+	int fd; /* for advice to the kernel; -1: none, as when the host has no such file */
+	sqlite3_int64 end;     /* of what was written */
+	sqlite3_int64 advised; /* up to here the kernel was told */
+	sqlite3_file real[];   /* as large as the real VFS wants it */
 };
 
 static sqlite3_file *real_of(sqlite3_file *f)
@@ -214,6 +215,16 @@ static sqlite3_vfs *base_of(sqlite3_vfs *vfs)
 	return vfs->pAppData;
 }
 
+/* What stands in the file already stays in the kernel's memory: it may be what is read. */
+static void open_for_advice(struct checked_file *f, const char *name)
+{
+	struct stat st;
+
+	f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (f->fd >= 0 && fstat(f->fd, &st) == 0)
+		f->advised = st.st_size;
+}
+
 static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret)
 {
 	sqlite3_vfs *base = base_of(vfs);
@@ -228,8 +239,8 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 	rc = base->xOpen(base, name, f->real, flags, ret);
 	/* What was opened must be closed, also after an error: SQLite sees it by the methods. */
 	f->base.pMethods = f->real->pMethods ? &methods : NULL;
-	if (!rc && f->real->pMethods->xFileSize(f->real, &f->advised) == SQLITE_OK)
-		f->fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (!rc)
+		open_for_advice(f, name);
 	return rc;
 }
 
