@@ -71,8 +71,7 @@ static void bodies_of_any_shape(void **state)
 		"\x72\x00",
 		"\x70\x01",
 		"\x72\x05\x0a\x03xyz",
-		"\x72\x22\x0a\x20"
-		"0123456789abcdef0123456789abcdef",
+		"\x72\x22\x0a\x20zyxwvutsrqponmlkzyxwvutsrqponmlk",
 		"no message at all",
 	};
 	struct given g = given_new();
