@@ -2,6 +2,10 @@
  * asking leaves in the ledger. */
 #include "unit/node/requests.h"
 
+#include <stdio.h>
+
+#include "behind.h"
+
 /* --- roles --- */
 
 /* Every verb, with empty questions: enough to see whether the role is asked first. */
@@ -618,6 +622,29 @@ static void the_newest_revision_is_sent(void **state)
 	given_free(&g);
 }
 
+/* What is listed and cannot be opened is not said to be unknown. */
+static void a_record_without_its_content(void **state)
+{
+	struct given g = given_new();
+	struct behind b;
+	char sql[60];
+
+	(void)state;
+	evil_close(&g.e);
+	host_stop(g.h);
+	behind_open(&b, g.h->database);
+	(void)snprintf(sql, sizeof(sql), "DELETE FROM blob WHERE kind = %d", BLOB_RECORD);
+	assert_int_equal(sqlite3_exec(b.db, sql, NULL, NULL, NULL), SQLITE_OK);
+	behind_close(&b);
+	host_start(g.h);
+	assert_int_equal(host_refer(g.h, SK, g.record, NULL), ERROR(DATA));
+	assert_non_null(strstr(g.h->reply[0]->error->text, "not here any more"));
+	memset(g.record, 1, sizeof(g.record));
+	assert_int_equal(host_refer(g.h, SK, g.record, NULL), ERROR(DATA));
+	assert_non_null(strstr(g.h->reply[0]->error->text, "no record has this id"));
+	given_free(&g);
+}
+
 /* --- agreements --- */
 
 static int adopt(struct given *g, const char *text)
@@ -681,6 +708,7 @@ int main(void)
 		cmocka_unit_test(content_needs_a_reason),
 		cmocka_unit_test(decided_once),
 		cmocka_unit_test(the_newest_revision_is_sent),
+		cmocka_unit_test(a_record_without_its_content),
 		cmocka_unit_test(adopting),
 	};
 
