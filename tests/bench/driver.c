@@ -30,6 +30,7 @@
 #define K_MAX (1u << 24)
 #define IN_BYTES (FRAME_HEAD_BYTES + FRAME_BODY_MAX)
 #define END_S 60.0 /* until the last receipt */
+#define WAIT_S 0.1 /* at most between two looks at the clock */
 
 struct conn {
 	int fd;
@@ -353,18 +354,22 @@ static void ask_due(struct load *l, double now)
 	}
 }
 
-static int wait_ms(const struct load *l, double now, bool is_asking)
+/* Until the next send is due, to the nanosecond: to look again and again would take the processor
+ * from the nodes that are measured. */
+static struct timespec until_due(const struct load *l, double now, bool is_asking)
 {
-	double ms = 100;
+	double s = WAIT_S;
 
 	if (is_asking && l->rate > 0)
-		ms = (l->begin_s + (double)(l->n_asked + 1) / l->rate - now) * 1e3;
-	return ms < 0 ? 0 : ms > 100 ? 100 : (int)ms;
+		s = l->begin_s + (double)(l->n_asked + 1) / l->rate - now;
+	s = s < 0 ? 0 : s > WAIT_S ? WAIT_S : s;
+	return (struct timespec){.tv_nsec = (long)(s * 1e9)};
 }
 
 static void turn(struct load *l, bool is_asking)
 {
 	struct pollfd p[CONNECTIONS_MAX + 1];
+	struct timespec wait;
 	double now = mono_s();
 
 	if (is_asking)
@@ -375,7 +380,8 @@ static void turn(struct load *l, bool is_asking)
 		if (l->conn[i].out.n > 0)
 			p[i].events |= POLLOUT;
 	}
-	if (poll(p, l->n_conn + 1, wait_ms(l, now, is_asking)) < 0 && errno != EINTR)
+	wait = until_due(l, now, is_asking);
+	if (ppoll(p, l->n_conn + 1, &wait, NULL) < 0 && errno != EINTR)
 		fail("poll: %s", strerrordesc_np(errno));
 	for (size_t i = 0; i <= l->n_conn; i++)
 		if (p[i].revents)
