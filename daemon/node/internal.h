@@ -149,6 +149,7 @@ struct session {
 	size_t flight_at, n_flight;
 	size_t flight_items;
 	size_t flight_bytes;
+	bool may_send_more;  /* receipts of this turn made room in the window */
 	uint64_t began_k;    /* the peer's cursor when it began */
 	uint64_t began_size; /* of our ledger, that the peer held then */
 	uint64_t opened_us;
@@ -196,6 +197,10 @@ struct input {
 	struct input *next;
 };
 
+struct input_queue {
+	struct input *first, **end;
+};
+
 enum output_kind {
 	OUTPUT_SEND,
 	OUTPUT_CLOSE,
@@ -212,6 +217,10 @@ struct output {
 	size_t n_credit;
 	struct buf data;
 	struct output *next;
+};
+
+struct output_queue {
+	struct output *first, **end;
 };
 
 /** An agreement read once. */
@@ -322,9 +331,8 @@ struct node {
 	struct peer *peer;
 	size_t n_peer;
 	struct session *session;
-	struct input *input, **input_end;
-	size_t n_input;
-	struct output *output, **output_end;
+	struct input_queue sessions_say, callers_ask;
+	struct output_queue output; /* of this turn */
 	struct cached_agreement *agreements;
 	struct own_cache own;
 	size_t n_fresh_bytes;			 /* of all peers */

@@ -25,8 +25,8 @@ enum err output_new(struct node *n, enum output_kind kind, uint64_t number, stru
 		return err_new(ERR_NOMEM, "output");
 	o->kind = kind;
 	o->number = number;
-	*n->output_end = o;
-	n->output_end = &o->next;
+	*n->output.end = o;
+	n->output.end = &o->next;
 	*ret = o;
 	return ERR_OK;
 }
@@ -72,12 +72,12 @@ static void release(struct node *n, struct output *o)
 
 static void outputs_end(struct node *n, bool do_release)
 {
-	while (n->output) {
-		struct output *o = n->output;
+	while (n->output.first) {
+		struct output *o = n->output.first;
 
-		n->output = o->next;
-		if (!n->output)
-			n->output_end = &n->output;
+		n->output.first = o->next;
+		if (!n->output.first)
+			n->output.end = &n->output.first;
 		if (do_release)
 			release(n, o);
 		if (o->data.n)
@@ -97,9 +97,15 @@ static void input_free(struct input *in)
 	free(in);
 }
 
+static struct input_queue *queue_of(struct node *n, enum input_kind kind)
+{
+	return kind == INPUT_REQUEST ? &n->callers_ask : &n->sessions_say;
+}
+
 static enum err input_new(struct node *n, enum input_kind kind, struct view data,
 			  struct input **ret)
 {
+	struct input_queue *queue = queue_of(n, kind);
 	struct input *in = calloc(1, sizeof(*in));
 
 	if (!in)
@@ -114,23 +120,19 @@ static enum err input_new(struct node *n, enum input_kind kind, struct view data
 		memcpy(in->data, data.p, data.n);
 		in->n = data.n;
 	}
-	*n->input_end = in;
-	n->input_end = &in->next;
-	n->n_input++;
+	*queue->end = in;
+	queue->end = &in->next;
 	*ret = in;
 	return ERR_OK;
 }
 
-static struct input *input_take(struct node *n)
+static struct input *input_take(struct input_queue *queue)
 {
-	struct input *in = n->input;
+	struct input *in = queue->first;
 
-	n->input = in->next;
-	if (!n->input)
-		n->input_end = &n->input;
-	n->n_input--;
-	if (in->kind == INPUT_REQUEST)
-		n->n_request_bytes -= in->n;
+	queue->first = in->next;
+	if (!queue->first)
+		queue->end = &queue->first;
 	return in;
 }
 
@@ -272,27 +274,63 @@ static enum err handle(struct node *n, const struct input *in)
 	case INPUT_STAGE:
 		return peer_test_stage(n, in);
 	case INPUT_REQUEST:
+		n->n_request_bytes -= in->n;
 		return request_take(n, &in->caller, view_of(in->data, in->n));
 	}
 	return err_new(ERR_BUG, "input kind");
 }
 
-static enum err take_inputs(struct node *n)
+/* As many as half a turn takes, so that neither peers nor callers keep the others waiting. */
+static enum err take_from(struct node *n, struct input_queue *queue)
 {
 	size_t n_bytes = 0;
 	enum err e = ERR_OK;
 
 	n->n_rows = n->n_reply_bytes = 0;
 	for (unsigned i = 0;
-	     !e && n->input && i < NODE_TURN_INPUTS_MAX &&
-	     n_bytes + n->n_reply_bytes < NODE_TURN_BYTES_MAX && n->n_rows < NODE_TURN_ROWS_MAX;
+	     !e && queue->first && i < NODE_TURN_INPUTS_MAX / 2 &&
+	     n_bytes + n->n_reply_bytes < NODE_TURN_BYTES_MAX / 2 && n->n_rows < NODE_TURN_ROWS_MAX;
 	     i++) {
-		struct input *in = input_take(n);
+		struct input *in = input_take(queue);
 
 		n_bytes += in->n;
 		e = handle(n, in);
 		input_free(in);
 	}
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/*
+ * Entries that are committed and waited for room in the window leave now, while this turn goes on:
+ * they rest on nothing of it, and the peer works meanwhile. Not after an append, since their proofs
+ * are made of the tree that was signed. What else the turn said so far stays until its commit.
+ */
+static enum err send_committed(struct node *n)
+{
+	const struct output_queue later = n->output;
+	enum err e = ERR_OK;
+
+	if (n->tree.size != n->signed_size)
+		return ERR_OK;
+	n->output = (struct output_queue){.end = &n->output.first};
+	for (struct session *s = n->session; !e && s; s = s->next) {
+		if (s->may_send_more)
+			e = outbox_pump(n, s);
+		s->may_send_more = false;
+	}
+	outputs_end(n, e == ERR_OK);
+	n->output = later;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+static enum err take_inputs(struct node *n)
+{
+	enum err e = take_from(n, &n->sessions_say);
+
+	if (!e)
+		e = send_committed(n);
+	if (!e)
+		e = take_from(n, &n->callers_ask);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -370,7 +408,7 @@ enum err node_turn(struct node *n, bool *ret_more)
 		store_rollback(n->store);
 	n->in_transaction = false;
 	outputs_end(n, e == ERR_OK);
-	*ret_more = *ret_more || n->input;
+	*ret_more = *ret_more || n->sessions_say.first || n->callers_ask.first;
 	return e;
 }
 
@@ -426,7 +464,9 @@ bool node_wal_is_long(const struct node *n)
 
 void node_queues_free(struct node *n)
 {
-	while (n->input)
-		input_free(input_take(n));
+	while (n->sessions_say.first)
+		input_free(input_take(&n->sessions_say));
+	while (n->callers_ask.first)
+		input_free(input_take(&n->callers_ask));
 	outputs_end(n, false);
 }

@@ -7,7 +7,8 @@
  * Input is queued (node_session_*, node_frame, node_request), then one node_turn() takes what is
  * there: it checks each input wholly before its first write, appends, signs one checkpoint, builds
  * the outputs against it, commits one transaction, and only then releases the outputs through the
- * port. An error of the storage is final: node_turn() returns it, and the process must end.
+ * port; earlier leaves only what an earlier turn committed. An error of the storage is final:
+ * node_turn() returns it, and the process must end.
  *
  *   holding nothing back:   serving
  *   holding back (signs nothing, still answers Hello):  rolled back | clock not believable
@@ -28,7 +29,7 @@
 #include "crypto/cert.h"
 #include "crypto/sign.h"
 
-#define NODE_TURN_INPUTS_MAX 512 /**< inputs that one turn takes */
+#define NODE_TURN_INPUTS_MAX 512 /**< inputs that one turn takes, half of them of sessions */
 #define NODE_TURN_ROWS_MAX 4000	 /**< rows of lists that one turn looks at; then inputs wait */
 /** Bytes of input and of replies that one turn takes. */
 #define NODE_TURN_BYTES_MAX (4 * 1024 * 1024)

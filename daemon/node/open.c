@@ -171,8 +171,9 @@ static enum err node_new(const struct node_options *options, struct node **ret)
 	n->seal_key = options->seal_key;
 	n->seal_chain = options->seal_chain;
 	n->trust = options->trust;
-	n->input_end = &n->input;
-	n->output_end = &n->output;
+	n->sessions_say.end = &n->sessions_say.first;
+	n->callers_ask.end = &n->callers_ask.first;
+	n->output.end = &n->output.first;
 	n->limits = limits_or_usual(&options->limits);
 	n->started_us = n->port.utc_us(n->port.ctx);
 	e = box_keeper_new(options->node_key,

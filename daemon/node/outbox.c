@@ -311,6 +311,7 @@ void outbox_receipted(struct session *s, uint64_t k)
 		s->flight_bytes -= s->flight[s->flight_at].n_bytes;
 		s->flight_at = (s->flight_at + 1) % WINDOW_ITEMS;
 		s->n_flight--;
+		s->may_send_more = true;
 	}
 }
 

@@ -343,7 +343,7 @@ static void pack(struct evil_item *from, struct packed *p, size_t i)
 	p->list[i] = m;
 }
 
-void evil_batch(struct evil *e, uint64_t after_k, uint64_t to_k)
+void evil_hand_over(struct evil *e, uint64_t after_k, uint64_t to_k)
 {
 	CLEANUP(buf_fini) struct buf frame = {0}, note = {0};
 	CLEANUP(freep) struct packed *p = calloc(1, sizeof(*p));
@@ -364,7 +364,14 @@ void evil_batch(struct evil *e, uint64_t after_k, uint64_t to_k)
 		free(p->opening_list[i]);
 	}
 	e->sent_size = terms.size;
-	evil_bytes(e, buf_view(&frame));
+	assert_int_equal(node_frame(e->victim->node, e->session, buf_view(&frame)), ERR_OK);
+}
+
+void evil_batch(struct evil *e, uint64_t after_k, uint64_t to_k)
+{
+	evil_hand_over(e, after_k, to_k);
+	host_turn(e->victim);
+	evil_listen(e);
 }
 
 void evil_send(struct evil *e)

@@ -239,6 +239,8 @@ void evil_pad(struct evil *e, size_t n);
 void evil_note(struct evil *e, struct buf *out);
 /** Send positions after_k + 1 .. to_k as a batch over the tree as it is. */
 void evil_batch(struct evil *e, uint64_t after_k, uint64_t to_k);
+/* The same without a turn of the node. */
+void evil_hand_over(struct evil *e, uint64_t after_k, uint64_t to_k);
 /** All that the node has not received. */
 void evil_send(struct evil *e);
 /** What the node's newest receipt says of position k: 0 accepted, a RefusalReason, or -1 absent. */

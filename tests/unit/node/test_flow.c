@@ -432,6 +432,44 @@ static void nothing_leaves_before_the_commit(void **state)
 	given_free(&g);
 }
 
+/* What was committed and waited for the window leaves at once, and rests on nothing of the turn in
+ * which it leaves: that one may fail. */
+static void what_is_committed_leaves_before_the_commit(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct host *h = e->victim;
+	const struct node_caller caller = {.id = 1, .roles = NODE_ROLE_AUDITOR};
+	struct pb_api_request m = PB_API_REQUEST_INIT;
+	struct pb_record_list list = PB_RECORD_LIST_INIT;
+	CLEANUP(buf_fini) struct buf request = {0};
+	const size_t before = n_got(e, false);
+	uint64_t size;
+	bool more;
+
+	(void)state;
+	refer(&g, 300);
+	assert_int_equal(n_got(e, false) - before, WINDOW_ITEMS);
+	size = h->node->tree.size;
+	m.has_id = 1;
+	m.record_list = &list;
+	assert_int_equal(message_encode(&m, &request), ERR_OK);
+	assert_int_equal(node_request(h->node, &caller, buf_view(&request)), ERR_OK);
+	evil_receipt(e);
+	evil_hand_over(e, e->n_item - 1, e->n_item);
+	h->fail_last_signed = true;
+	assert_int_equal(node_turn(h->node, &more), ERR_IO);
+	evil_listen(e);
+	assert_int_equal(n_got(e, false) - before, 300);
+	assert_true(e->held.size == size);
+	h->fail_last_signed = false;
+	host_stop(h);
+	host_start(h);
+	assert_null(node_hold(h->node));
+	assert_true(h->node->tree.size > size);
+	given_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +483,7 @@ int main(void)
 		cmocka_unit_test(everything_from_the_beginning),
 		cmocka_unit_test(one_checkpoint_a_turn),
 		cmocka_unit_test(nothing_leaves_before_the_commit),
+		cmocka_unit_test(what_is_committed_leaves_before_the_commit),
 	};
 
 	return cmocka_run_group_tests_name("node/flow", tests, NULL, NULL);

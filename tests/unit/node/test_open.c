@@ -615,13 +615,11 @@ static void a_hold_in_the_middle_of_a_turn(void **state)
 {
 	CLEANUP(fixture_freep) struct fixture *f = fixture_new();
 	struct host *h = &f->agency[CZ];
-	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_record_list list = PB_RECORD_LIST_INIT;
-	CLEANUP(buf_fini) struct buf request = {0}, hello = {0}, forged = {0}, note = {0};
-	const struct node_caller caller = {.id = 1, .roles = NODE_ROLE_AUDITOR};
+	CLEANUP(buf_fini) struct buf hello = {0}, forged = {0}, note = {0};
+	CLEANUP(buf_fini) struct buf first = {0}, new_note = {0};
 	struct checkpoint c = {.size = 1000};
 	struct hello_terms terms;
-	struct evil e;
+	struct evil e, new_peer;
 	uint64_t size;
 
 	(void)state;
@@ -640,13 +638,15 @@ static void a_hold_in_the_middle_of_a_turn(void **state)
 	evil_note(&e, &note);
 	terms.my_checkpoint = buf_view(&note);
 	assert_int_equal(hello_make(&terms, e.papers->seal_key, &hello), ERR_OK);
-	m.has_id = 1;
-	m.id = 1;
-	m.record_list = &list;
-	assert_int_equal(message_encode(&m, &request), ERR_OK);
-	assert_int_equal(node_request(h->node, &caller, buf_view(&request)), ERR_OK);
+	/* appended before: the pin of another peer at first contact */
+	evil_init(&new_peer, f, AT);
+	evil_open(&new_peer, TLS_LISTENER);
+	terms = evil_terms(&new_peer);
+	evil_note(&new_peer, &new_note);
+	terms.my_checkpoint = buf_view(&new_note);
+	assert_int_equal(hello_make(&terms, new_peer.papers->seal_key, &first), ERR_OK);
+	assert_int_equal(node_frame(h->node, new_peer.session, buf_view(&first)), ERR_OK);
 	assert_int_equal(node_frame(h->node, e.session, buf_view(&hello)), ERR_OK);
-	assert_int_equal(node_request(h->node, &caller, buf_view(&request)), ERR_OK);
 	host_turn(h);
 	evil_listen(&e);
 	assert_non_null(strstr(node_hold(h->node), "rolled back or forked"));
@@ -656,6 +656,7 @@ static void a_hold_in_the_middle_of_a_turn(void **state)
 	host_start(h); /* it opens, and holds for the same reason */
 	assert_non_null(strstr(node_hold(h->node), "rolled back or forked"));
 	assert_int_equal(h->node->tree.size, size + 1);
+	evil_fini(&new_peer);
 	evil_fini(&e);
 }
 
