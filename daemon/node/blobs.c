@@ -153,13 +153,20 @@ static bool find_field(struct view message, uint32_t number, struct view *ret)
 	return false;
 }
 
+struct view body_record(struct view body)
+{
+	struct view record;
+
+	return find_field(body, REFERRAL_RECORD, &record) ? record : view_of(NULL, 0);
+}
+
 static bool find_manifest(struct view body, struct carried *ret)
 {
-	struct view record, digest, manifest;
+	const struct view record = body_record(body);
+	struct view digest, manifest;
 	struct carried c;
 
-	if (!find_field(body, REFERRAL_RECORD, &record) ||
-	    !find_field(record, DISCLOSURE_DIGEST, &digest) ||
+	if (!find_field(record, DISCLOSURE_DIGEST, &digest) ||
 	    !find_field(record, DISCLOSURE_MANIFEST, &manifest) ||
 	    !digest_from_view(&c.digest, digest))
 		return false;

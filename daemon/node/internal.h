@@ -5,7 +5,7 @@
  *
  *   node.c      the queues and the turn                     open.c     init, open, close
  *   append.c    writing entries and checkpoints             tree.c     the stored tree
- *   blobs.c     what is encrypted at rest, bodies among it
+ *   blobs.c     what is encrypted at rest, bodies among it  disclosed.c  what came before
  *   peers.c     peers, dialling, back-off, incidents        session.c  sessions and their faults
  *   hello.c     Hello, pins, which of two sessions stays    hold.c     why nothing is signed
  *   inbox.c     a batch that came                           items*.c   what its items do
@@ -30,6 +30,7 @@
 #include "exchange/receipt.h"
 #include "ledger/entry.h"
 #include "ledger/evidence.h"
+#include "node/disclosed.h"
 #include "node/node.h"
 #include "node/own_record.h"
 #include "node/tree.h"
@@ -43,7 +44,6 @@
 #include "wire/frame.h"
 #include "wire/message.h"
 
-#define DISCLOSED_KEPT 4096	   /* a power of two */
 #define FRESH_BYTES_MAX (8u << 20) /* of items kept in memory to be sent, for all peers */
 #define FRESH_KEPT_MS 5000
 #define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
@@ -335,8 +335,8 @@ struct node {
 	struct output_queue output; /* of this turn */
 	struct cached_agreement *agreements;
 	struct own_cache own;
-	size_t n_fresh_bytes;			 /* of all peers */
-	struct digest disclosed[DISCLOSED_KEPT]; /* to us lately, and stored; see items_record.c */
+	size_t n_fresh_bytes;		 /* of all peers */
+	struct disclosed_memo disclosed; /* to us lately, and stored */
 	struct job job[NODE_JOBS_MAX];
 	struct reconcile reconcile[NODE_JOBS_MAX];
 	uint64_t next_ask_id;
@@ -451,6 +451,9 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
  */
 enum err body_store(struct node *n, struct view salt, struct view body, bool is_manifest_held,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
+
+/** The Disclosure in the body of a REFERRAL, as it stands there; empty: there is none. */
+struct view body_record(struct view body);
 
 /** Append salt and body. @retval ERR_NOT_FOUND  erased. @retval ERR_DECRYPT */
 enum err body_load_salted(struct node *n, const uint8_t id[STORE_ID_BYTES],

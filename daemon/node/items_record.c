@@ -160,54 +160,10 @@ static enum err check_joins(struct taking *t, const struct manifest *m, const st
 	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SLICE));
 }
 
-/*
- * The same record is often referred again to the same extent. What was verified against a pinned
- * key and stored need not be compared with what stands in the database, nor its seal verified
- * again: all that came is in this digest. That the openings belong to it is checked each time.
- * Zero: it is not known, and will not be.
- */
-static enum err disclosure_digest(struct taking *t, const struct pb_disclosure *d,
-				  const struct manifest *m, struct digest *ret)
-{
-	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
-	const struct view opened = message_bytes(d->has_opened, d->opened);
-	struct buf bytes = {0};
-	enum err e;
-
-	*ret = (struct digest){{0}};
-	if (!originator || !originator->row.pinned)
-		return ERR_OK; /* a chain of certificates is judged now, each time */
-	e = buf_put_view(&bytes, view_digest(&m->digest));
-	if (!e)
-		e = buf_put_u32(&bytes, (uint32_t)opened.n);
-	if (!e)
-		e = buf_put_view(&bytes, opened);
-	if (!e)
-		e = message_encode(d->seal, &bytes);
-	if (!e)
-		*ret = sha256(buf_view(&bytes));
-	buf_fini(&bytes);
-	return e ? err_trace(e) : ERR_OK;
-}
-
-static struct digest *disclosed_slot(struct node *n, const struct digest *d)
-{
-	return &n->disclosed[(d->b[0] | d->b[1] << 8) % DISCLOSED_KEPT];
-}
-
-static bool is_disclosed_before(struct node *n, const struct digest *d)
-{
-	const struct digest none = {{0}};
-
-	return !digest_eq(d, &none) && digest_eq(disclosed_slot(n, d), d);
-}
-
-/* Openings of a disclosure whose manifest is known, checked wholly, then stored. @p digest: with
- * the seal, which was checked; NULL: no seal came. */
+/* Openings of a disclosure whose manifest is known, checked wholly, then stored. */
 static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 			      const struct manifest *m, const struct agreement *a,
-			      enum policy_stage stage, bool has_consent,
-			      const struct digest *digest, size_t *ret_n)
+			      enum policy_stage stage, bool has_consent)
 {
 	const struct pb_item *item = t->item->item;
 	struct policy_case c = {
@@ -230,9 +186,6 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	t->reason = disclosure_check(d, item->openings, o.n, m, a, &c, opened);
 	if (t->reason)
 		return ERR_OK;
-	*ret_n = o.n;
-	if (digest && is_disclosed_before(t->n, digest))
-		return ERR_OK;
 	e = check_opened_before(t, &m->digest, &o);
 	if (!e && !t->reason)
 		e = check_joins(t, m, &o);
@@ -241,8 +194,6 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 	e = node_write(t->n);
 	if (!e)
 		e = store_openings(t, &m->digest, &o);
-	if (!e && digest) /* what is not committed ends the process */
-		*disclosed_slot(t->n, digest) = *digest;
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -265,39 +216,80 @@ static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,
 	return e ? err_trace(e) : ERR_OK;
 }
 
-static enum err take_record(struct taking *t, const struct pb_referral *r,
-			    const struct agreement *a, struct referral_row *row)
+/* Which key the originator's is counts with the record: a chain of certificates is judged now, each
+ * time, but what a pinned key signed stays signed. */
+static void keep_disclosed(struct taking *t, const struct manifest *m, const struct digest *digest)
+{
+	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
+	struct disclosed d = {.digest = *digest};
+
+	if (!originator || !originator->row.pinned)
+		return;
+	memcpy(d.record_id, m->terms.record_id, sizeof(d.record_id));
+	disclosed_add(&t->n->disclosed, &d);
+}
+
+/* One that is not known: manifest, seal, openings. */
+static enum err take_new_record(struct taking *t, const struct pb_referral *r,
+				const struct agreement *a, const struct digest *digest,
+				uint8_t ret_record_id[RECORD_ID_BYTES])
 {
 	const struct pb_disclosure *d = r->record;
-	struct digest digest;
 	struct manifest m;
-	size_t n_opened = 0;
-	bool is_known;
 	enum err e;
 
-	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
-		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
 	e = manifest_read(message_bytes(1, d->manifest), &m);
 	e = item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SEAL));
 	if (e || t->reason)
 		return e;
 	if (!view_eq(view_digest(&m.digest), message_bytes(1, d->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
-	e = disclosure_digest(t, d, &m, &digest);
-	is_known = is_disclosed_before(t->n, &digest);
-	if (!e && !is_known)
-		e = check_seal(t, d->seal, &m);
+	e = check_seal(t, d->seal, &m);
+	if (!e && !t->reason)
+		e = take_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r));
 	if (e || t->reason)
 		return e;
-	e = take_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r), &digest, &n_opened);
+	e = store_manifest(t, d, &m);
+	if (e)
+		return err_trace(e);
+	keep_disclosed(t, &m, digest);
+	memcpy(ret_record_id, m.terms.record_id, RECORD_ID_BYTES);
+	return ERR_OK;
+}
+
+static enum err take_record(struct taking *t, const struct pb_referral *r,
+			    const struct agreement *a, struct referral_row *row)
+{
+	const struct pb_disclosure *d = r->record;
+	const struct disclosed_case c = {
+		.disclosure = body_record(t->body),
+		.openings = t->item->item->openings,
+		.n_openings = t->item->item->n_openings,
+		.agreement = t->entry.agreement,
+		.purpose = t->entry.purpose,
+		.has_consent = referral_has_consent(r),
+	};
+	const struct disclosed *known;
+	struct digest digest;
+	enum err e;
+
+	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
+		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
+	e = disclosed_digest(&c, &digest);
+	if (e)
+		return err_trace(e);
+	known = disclosed_find(&t->n->disclosed, &digest);
+	if (known)
+		memcpy(row->record_id, known->record_id, sizeof(row->record_id));
+	else
+		e = take_new_record(t, r, a, &digest, row->record_id);
 	if (e || t->reason)
 		return e;
-	row->has_manifest = true;
-	row->manifest = m.digest;
-	memcpy(row->record_id, m.terms.record_id, sizeof(row->record_id));
-	row->n_disclosed = n_opened;
+	/* what was checked names as many commitments as it opens, and its manifest's digest */
+	row->has_manifest = digest_from_view(&row->manifest, message_bytes(1, d->manifest_digest));
+	row->n_disclosed = c.n_openings;
 	t->holds_manifest = true;
-	return is_known ? ERR_OK : store_manifest(t, d, &m);
+	return ERR_OK;
 }
 
 enum err item_take_referral(struct taking *t)
@@ -358,7 +350,6 @@ enum err item_take_supplement(struct taking *t)
 	struct manifest_row manifest_row;
 	struct referral_row row;
 	struct manifest manifest;
-	size_t n_opened = 0;
 	enum err e;
 
 	e = item_body(t, &pb_supplement_desc, &m);
@@ -381,11 +372,10 @@ enum err item_take_supplement(struct taking *t)
 	if (!e)
 		e = manifest_read(manifest_row.manifest, &manifest);
 	if (!e)
-		e = take_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent,
-				  NULL, &n_opened);
+		e = take_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent);
 	if (e || t->reason)
 		return e;
-	row.n_disclosed += n_opened;
+	row.n_disclosed += t->item->item->n_openings;
 	e = node_write(t->n);
 	return e ? err_trace(e) : referral_save(t->n, &row);
 }

@@ -404,8 +404,10 @@ enum err node_turn(struct node *n, bool *ret_more)
 
 	*ret_more = false;
 	e = turn(n, ret_more);
-	if (e && n->in_transaction)
+	if (e && n->in_transaction) {
 		store_rollback(n->store);
+		disclosed_forget(&n->disclosed);
+	}
 	n->in_transaction = false;
 	outputs_end(n, e == ERR_OK);
 	*ret_more = *ret_more || n->sessions_say.first || n->callers_ask.first;
