@@ -11,34 +11,31 @@ static int by_commitment(const void *a, const void *b)
 }
 
 enum err disclosure_select(const struct agreement *a, const struct policy_case *c,
-			   const struct slice_set *slices, const uint8_t *salts,
+			   const struct sealed_slices *from,
 			   enum err (*skip)(void *ctx, const struct digest *commitment,
 					    bool *ret_skip),
 			   void *ctx, struct opened_slice *ret, size_t *ret_n)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < slices->n; i++) {
-		const struct slice *s = &slices->slice[i];
-		const uint8_t *salt = salts + i * SLICE_SALT_BYTES;
-		struct digest commitment;
+	for (size_t i = 0; i < from->slices->n; i++) {
+		const struct slice *s = &from->slices->slice[i];
 		bool known = false;
 		enum err e;
 
 		if (policy_judge(a, c, s->unit).answer != POLICY_ALLOWED)
 			continue;
-		commitment = slice_commitment(salt, s->bytes);
 		if (skip) {
-			e = skip(ctx, &commitment, &known);
+			e = skip(ctx, &from->commitment[i], &known);
 			if (e)
 				return err_trace(e);
 		}
 		if (known)
 			continue;
 		ret[n++] = (struct opened_slice){
-			.commitment = commitment,
+			.commitment = from->commitment[i],
 			.unit = s->unit,
-			.salt = view_of(salt, SLICE_SALT_BYTES),
+			.salt = view_of(from->salts + i * SLICE_SALT_BYTES, SLICE_SALT_BYTES),
 			.slice = s->bytes,
 		};
 	}

@@ -23,15 +23,21 @@ struct opened_slice {
 	struct view slice;
 };
 
+/** A record as it was sealed, in slice order; borrowed. */
+struct sealed_slices {
+	const struct slice_set *slices;
+	const uint8_t *salts;		 /**< SLICE_SALT_BYTES a slice */
+	const struct digest *commitment; /**< slice_commitment() of each */
+};
+
 /**
  * Choose what may leave: every slice whose unit the agreement allows in this case.
  *
- * @param salts     SLICE_SALT_BYTES a slice, in slice order
  * @param skip      says of a commitment that it was disclosed before; NULL: nothing was
- * @param[out] ret  room for slices->n; ascending in commitment
+ * @param[out] ret  room for as many as there are slices; ascending in commitment
  */
 enum err disclosure_select(const struct agreement *a, const struct policy_case *c,
-			   const struct slice_set *slices, const uint8_t *salts,
+			   const struct sealed_slices *from,
 			   enum err (*skip)(void *ctx, const struct digest *commitment,
 					    bool *ret_skip),
 			   void *ctx, struct opened_slice *ret, size_t *ret_n) WARN_UNUSED;

@@ -211,6 +211,12 @@ void own_record_revised(struct node *n, const uint8_t id[RECORD_ID_BYTES])
 		set_newest(&n->own, r, false);
 }
 
+struct sealed_slices own_record_sealed(const struct own_record *r)
+{
+	return (struct sealed_slices){
+		.slices = &r->slices, .salts = buf_data(&r->salts), .commitment = r->commitment};
+}
+
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
 			   size_t *ret_n)
 {

@@ -8,13 +8,13 @@
 #ifndef NODE_OWN_RECORD_H
 #define NODE_OWN_RECORD_H
 
+#include "exchange/disclosure.h"
 #include "record/manifest.h"
 #include "record/slice.h"
 #include "store/record_table.h"
 #include "wire/message.h"
 
 struct node;
-struct opened_slice;
 
 #define OWN_RECORDS_BYTES_MAX (16u << 20) /**< of those kept open, together */
 #define OWN_PROOF_BYTES 4096		  /**< counted for a proof that may be made */
@@ -77,6 +77,9 @@ void own_records_close(struct node *n);
 void own_records_tick(struct node *n, uint64_t now_ms);
 /** See own_records_tick(). */
 uint64_t own_records_deadline_ms(const struct node *n);
+
+/** Its slices, to choose from; borrows from @p r. */
+struct sealed_slices own_record_sealed(const struct own_record *r);
 
 /**
  * Openings of an own disclosure again, by the commitments that its body names.

@@ -120,6 +120,17 @@ static int teardown(void **state)
 	return 0;
 }
 
+static struct sealed_slices sealed(void)
+{
+	static struct digest commitment[SLICES_MAX];
+
+	for (size_t i = 0; i < given.slices.n; i++)
+		commitment[i] = slice_commitment(given.salts + i * SLICE_SALT_BYTES,
+						 given.slices.slice[i].bytes);
+	return (struct sealed_slices){
+		.slices = &given.slices, .salts = given.salts, .commitment = commitment};
+}
+
 /* A disclosure as a message, of slices by their number in the set. */
 struct message {
 	struct pb_disclosure d;
@@ -198,8 +209,9 @@ static void message_end(struct message **m)
 
 static void select_all(struct message *m, const struct policy_case *c)
 {
-	assert_int_equal(disclosure_select(given.agreement, c, &given.slices, given.salts, NULL,
-					   NULL, m->opened, &m->n),
+	const struct sealed_slices from = sealed();
+
+	assert_int_equal(disclosure_select(given.agreement, c, &from, NULL, NULL, m->opened, &m->n),
 			 ERR_OK);
 	message_fill(m);
 }
@@ -306,18 +318,18 @@ static void what_was_disclosed_before_is_left_out(void **state)
 {
 	CLEANUP(message_end) struct message *all = message_new();
 	CLEANUP(message_end) struct message *rest = message_new();
+	const struct sealed_slices from = sealed();
 
 	(void)state;
 	select_all(all, &given.c);
-	assert_int_equal(disclosure_select(given.agreement, &given.c, &given.slices, given.salts,
-					   skip_first, &all->opened[0].commitment, rest->opened,
-					   &rest->n),
+	assert_int_equal(disclosure_select(given.agreement, &given.c, &from, skip_first,
+					   &all->opened[0].commitment, rest->opened, &rest->n),
 			 ERR_OK);
 	assert_int_equal(rest->n, all->n - 1);
 	for (size_t i = 0; i < rest->n; i++)
 		assert_true(digest_eq(&rest->opened[i].commitment, &all->opened[i + 1].commitment));
-	assert_int_equal(disclosure_select(given.agreement, &given.c, &given.slices, given.salts,
-					   skip_fails, NULL, rest->opened, &rest->n),
+	assert_int_equal(disclosure_select(given.agreement, &given.c, &from, skip_fails, NULL,
+					   rest->opened, &rest->n),
 			 ERR_STORAGE);
 }
 
