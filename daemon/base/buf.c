@@ -31,7 +31,8 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret)
 		return err_new(ERR_LIMIT, "buffer of %zu bytes is full", b->limit);
 	/* also for no bytes: the result is never NULL */
 	if (!b->data || b->head + want > b->cap) {
-		size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
+		/* at least doubled, so that bytes that come one by one are seldom moved */
+		size_t cap = b->cap ? 2 * b->cap : BUF_FIRST_BYTES;
 		uint8_t *data;
 
 		if (b->head && want <= b->cap) {
@@ -40,8 +41,8 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret)
 			*ret = b->data + b->n;
 			return ERR_OK;
 		}
-		while (cap < want)
-			cap *= 2;
+		if (cap < want)
+			cap = want;
 		data = malloc(cap);
 		if (!data)
 			return err_new(ERR_NOMEM, "%zu bytes", cap);

@@ -3,7 +3,7 @@
  * A growable byte buffer with a limit, and big-endian integers in it.
  *
  * Consumed bytes leave at the head (buf_consume); storage grows with the bytes that really arrive,
- * never with a length that a peer declares.
+ * not with a length that somebody declares who is not known yet.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

@@ -221,12 +221,13 @@ static enum err decrypt_some(struct link *l, uint64_t mono_ms)
 {
 	while (is_live(l) && room(l) > 0) {
 		size_t n = room(l) < TLS_PIECE_BYTES ? room(l) : TLS_PIECE_BYTES;
+		size_t missing = l->admitted ? frame_missing(&l->in, frame_limit(l)) : 0;
 		enum tls_result r;
 		size_t n_read = 0;
 		uint8_t *to;
 		enum err e;
 
-		e = buf_reserve(&l->in, n, &to);
+		e = buf_reserve(&l->in, missing > n ? missing : n, &to);
 		if (e)
 			return link_fail(l, e, mono_ms);
 		r = tls_read(l->tls, to, n, &n_read);

@@ -123,15 +123,17 @@ static void take_messages(struct channel *c)
 
 static void input(struct channel *c)
 {
+	size_t missing = frame_missing(&c->in, FRAME_RELAY_MAX);
+	size_t room = missing ? missing : READ_BYTES;
 	uint8_t *to;
 	ssize_t n;
-	enum err e = buf_reserve(&c->in, READ_BYTES, &to);
+	enum err e = buf_reserve(&c->in, room, &to);
 
 	if (e) {
 		end(c, e);
 		return;
 	}
-	n = read(c->fd, to, READ_BYTES);
+	n = read(c->fd, to, room);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

@@ -25,6 +25,17 @@ enum err frame_take(struct buf *in, size_t limit, struct view *ret)
 	return ERR_OK;
 }
 
+size_t frame_missing(const struct buf *in, size_t limit)
+{
+	struct view all = buf_view(in);
+	uint32_t n;
+
+	if (all.n < FRAME_HEAD_BYTES)
+		return 0;
+	n = get_u32be(all.p);
+	return n > limit || all.n - FRAME_HEAD_BYTES >= n ? 0 : n - (all.n - FRAME_HEAD_BYTES);
+}
+
 /* Room for a whole frame, its length written; the body goes to *ret. */
 static enum err begin(struct buf *out, size_t n, size_t limit, uint8_t **ret)
 {

@@ -3,8 +3,9 @@
  * Frames: u32 big-endian length, then that many bytes. The same on TLS connections (one Frame
  * message), on the socketpairs between processes and on the local socket.
  *
- * A buffer grows with the bytes that arrive, never with the length that was declared: an
- * impossible length is refused when its four bytes are there.
+ * An impossible length is refused when its four bytes are there. A buffer grows with the bytes that
+ * arrive; with the length that was declared only for those who may fill it anyway: the daemon's own
+ * processes, and a peer whose Hello was good.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -36,6 +37,15 @@
  * Source:  PROTOCOL.md 5
  */
 enum err frame_take(struct buf *in, size_t limit, struct view *ret) WARN_UNUSED;
+
+/**
+ * How much is still to come of the frame at the head of @p in: room made for it at once need not
+ * grow piece by piece.
+ *
+ * @param limit  as for frame_take()
+ * @return bytes; 0 when the frame is whole, its length has not come, or frame_take() refuses it
+ */
+size_t frame_missing(const struct buf *in, size_t limit);
 
 /**
  * Append a frame; nothing is appended on failure.

@@ -1,4 +1,6 @@
 /* What a peer must not do costs it the link, and nothing else. */
+#include <malloc.h>
+
 #include "raw_peer.h"
 
 static uint32_t seed = 20240601;
@@ -155,6 +157,32 @@ static void lengths_that_cannot_be(void **state)
 	}
 }
 
+/* Room is made for a declared length only once the peer is admitted, and then for one frame. */
+static void a_length_alone_takes_no_memory(void **state)
+{
+	(void)state;
+	for (int is_admitted = 0; is_admitted < 2; is_admitted++) {
+		struct raw_peer r = {0};
+		uint8_t head[FRAME_HEAD_BYTES];
+		size_t before;
+
+		raw_peer_open(&r, 0);
+		if (is_admitted)
+			link_admit(r.l, 0);
+		before = mallinfo2().uordblks;
+		put_u32be(head, is_admitted ? FRAME_BODY_MAX : LINK_GREETING_FRAME_MAX);
+		raw_peer_say(&r, head, sizeof(head));
+		assert_int_equal(raw_peer_flush(&r, 0), ERR_OK);
+		for (int i = 0; i < 10; i++) {
+			raw_peer_say(&r, "x", 1);
+			assert_int_equal(raw_peer_flush(&r, 0), ERR_OK);
+		}
+		assert_true(mallinfo2().uordblks <=
+			    before + (is_admitted ? FRAME_BODY_MAX : 0) + 49152);
+		raw_peer_close(&r);
+	}
+}
+
 static void a_frame_that_trickles(void **state)
 {
 	struct raw_peer r = {0};
@@ -279,6 +307,7 @@ int main(void)
 		TEST(a_handshake_without_end),
 		cmocka_unit_test(a_byte_changed_on_the_way),
 		cmocka_unit_test(lengths_that_cannot_be),
+		cmocka_unit_test(a_length_alone_takes_no_memory),
 		cmocka_unit_test(a_frame_that_trickles),
 		cmocka_unit_test(a_first_byte_and_no_more),
 		cmocka_unit_test(key_updates_without_end),

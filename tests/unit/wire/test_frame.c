@@ -96,6 +96,31 @@ static void byte_by_byte(void **state)
 	assert_int_equal(in.n, 0);
 }
 
+static void what_is_missing(void **state)
+{
+	CLEANUP(buf_fini) struct buf in = {0};
+	struct view body;
+
+	(void)state;
+	for (size_t i = 0; i < FRAME_HEAD_BYTES; i++) {
+		assert_int_equal(frame_missing(&in, 300), 0);
+		assert_int_equal(buf_put_u8(&in, i == 2), ERR_OK);
+	}
+	assert_int_equal(frame_missing(&in, 300), 256);
+	assert_int_equal(frame_missing(&in, 256), 256);
+	/* one that is refused needs no room */
+	assert_int_equal(frame_missing(&in, 255), 0);
+	for (size_t i = 1; i <= 256; i++) {
+		assert_int_equal(buf_put_u8(&in, 'x'), ERR_OK);
+		assert_int_equal(frame_missing(&in, 300), 256 - i);
+	}
+	/* what stands behind it is another's */
+	assert_int_equal(buf_put_u32(&in, 7), ERR_OK);
+	assert_int_equal(frame_missing(&in, 300), 0);
+	assert_int_equal(frame_take(&in, 300, &body), ERR_OK);
+	assert_int_equal(frame_missing(&in, 300), 7);
+}
+
 static void put_is_whole_or_nothing(void **state)
 {
 	struct pb_bye bye = PB_BYE_INIT;
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(limit_of_the_caller),
 		cmocka_unit_test(largest),
 		cmocka_unit_test(byte_by_byte),
+		cmocka_unit_test(what_is_missing),
 		cmocka_unit_test(put_is_whole_or_nothing),
 		cmocka_unit_test(empty_message_is_no_frame),
 		cmocka_unit_test(decode),
