@@ -6,8 +6,10 @@
 #include "crypto/internal.h"
 
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding"
-#define WHY_MAX 160	 /* bytes kept of why a certificate was refused */
-#define BUFFER_KEEP 4096 /* an empty buffer larger than this is given back */
+#define WHY_MAX 160	   /* bytes kept of why a certificate was refused */
+#define BUFFER_KEEP 4096   /* an empty buffer larger than this is given back */
+#define RECORD_BYTES 16384 /* of content in one record, at most */
+#define RECORD_MORE 64	   /* what a record is longer than its content, at most */
 #define CHAIN_BYTES_MAX (CERT_CHAIN_MAX * (CERT_DER_MAX + 16) + 256)
 
 /* The tls_alpn extension's form: length, name. */
@@ -444,6 +446,7 @@ enum tls_result tls_read(struct tls *t, uint8_t *p, size_t n, size_t *ret_n)
 
 enum tls_result tls_write(struct tls *t, struct view v)
 {
+	uint8_t *to;
 	size_t n = 0;
 	int returned;
 
@@ -453,6 +456,9 @@ enum tls_result tls_write(struct tls *t, struct view v)
 		return TLS_AGAIN_OUT;
 	if (v.n == 0)
 		return TLS_OK;
+	/* Room for all of its records at once, else the buffer grows with each. */
+	if (buf_reserve(&t->out, v.n + (v.n / RECORD_BYTES + 1) * RECORD_MORE, &to))
+		return fail(t);
 	ERR_clear_error();
 	returned = SSL_write_ex(t->ssl, v.p, v.n, &n);
 	/* Our BIO takes all or fails, so there is no half of a write to go on with. */

@@ -18,7 +18,7 @@
 #define TLS_ALPN "amparo/1"
 #define TLS_EXPORTER_BYTES 32
 #define TLS_INPUT_MAX (4 << 20)	    /**< bytes that tls_input() holds before they are read */
-#define TLS_OUTPUT_HIGH (256 << 10) /**< bytes unsent from which on tls_write() takes no more */
+#define TLS_OUTPUT_HIGH (128 << 10) /**< bytes unsent from which on tls_write() takes no more */
 
 /** What a step came to. */
 enum tls_result {

@@ -106,19 +106,20 @@ static enum err link_fail(struct link *l, enum err e, uint64_t mono_ms)
 	return err_trace(e);
 }
 
-/* Move frames into TLS, as far as that takes them. */
+/* Move frames into TLS once all that it made is sent: what is filled only when it is empty is small
+ * and stays in one place, and frames that wait share records. */
 static enum tls_result encrypt_some(struct link *l)
 {
-	while (l->out.n > 0) {
-		size_t n = l->out.n < TLS_PIECE_BYTES ? l->out.n : TLS_PIECE_BYTES;
-		enum tls_result r = tls_write(l->tls, view_of(buf_data(&l->out), n));
+	size_t n = l->out.n < TLS_OUTPUT_HIGH ? l->out.n : TLS_OUTPUT_HIGH;
+	enum tls_result r;
 
-		if (r != TLS_OK)
-			return r;
+	if (n == 0 || unsent_bytes(l) > 0)
+		return TLS_OK;
+	r = tls_write(l->tls, view_of(buf_data(&l->out), n));
+	if (r == TLS_OK)
 		buf_consume(&l->out, n);
-	}
 	trim(&l->out);
-	return TLS_OK;
+	return r;
 }
 
 /* As any function that changes something ends: output is made, and a closing link gets closed. */

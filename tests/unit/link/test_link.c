@@ -150,6 +150,26 @@ static void back_pressure_reaches_the_sender(void **state)
 	send_body(p, p->a, 1, 5);
 }
 
+/* Only as much is encrypted as is sent soon, and more when that is gone. */
+static void output_comes_in_portions(void **state)
+{
+	struct pair *p = *state;
+	const size_t most = TLS_OUTPUT_HIGH + 1024;
+	size_t first;
+
+	open_both(p);
+	for (unsigned i = 0; i < 10; i++)
+		send_body(p, p->a, i, 100000);
+	first = link_output(p->a).n;
+	assert_in_range(first, 100000, most);
+	assert_true(link_queued_bytes(p->a) > 1000000);
+	assert_int_equal(link_sent(p->a, 1, p->now), ERR_OK);
+	send_body(p, p->a, 10, 100000);
+	assert_int_equal(link_output(p->a).n, first - 1);
+	assert_int_equal(link_sent(p->a, first - 1, p->now), ERR_OK);
+	assert_in_range(link_output(p->a).n, 100000, most);
+}
+
 static void what_is_queued_arrives_before_the_end(void **state)
 {
 	struct pair *p = *state;
@@ -352,6 +372,7 @@ int main(void)
 		TEST(one_frame_is_given_out_before_admission),
 		TEST(a_long_greeting_is_refused),
 		TEST(back_pressure_reaches_the_sender),
+		TEST(output_comes_in_portions),
 		TEST(what_is_queued_arrives_before_the_end),
 		TEST(frames_before_a_proper_end_can_be_taken),
 		TEST(both_may_end_at_once),
