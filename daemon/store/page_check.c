@@ -8,23 +8,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/file_over.h"
+#include "store/wal_gather.h"
+
 #define HEADER_BYTES 100 /* the database header, https://sqlite.org/fileformat2.html 1.3 */
 #define HEADER_PAGE_SIZE 16
 #define PAGE_BYTES_MIN 512
 
 struct checked_file {
-	sqlite3_file base;
+	struct file_over over;
 	sqlite3_int64 page_bytes; /* as the file's header says; 0: not seen yet */
 	int fd; /* for advice to the kernel; -1: none, as when the host has no such file */
 	sqlite3_int64 end;     /* of what was written */
 	sqlite3_int64 advised; /* up to here the kernel was told */
 	sqlite3_file real[];   /* as large as the real VFS wants it */
 };
-
-static sqlite3_file *real_of(sqlite3_file *f)
-{
-	return ((struct checked_file *)f)->real;
-}
 
 /* Two sums over the words, as in SQLite's WAL, seeded with the place: a page elsewhere is wrong. */
 static void page_sum(const uint8_t *page, size_t n, uint64_t number, uint8_t ret[PAGE_CHECK_BYTES])
@@ -144,51 +142,9 @@ static int on_sync(sqlite3_file *file, int flags)
 
 static int on_file_size(sqlite3_file *file, sqlite3_int64 *ret)
 {
-	sqlite3_file *real = real_of(file);
+	struct checked_file *f = (struct checked_file *)file;
 
-	return real->pMethods->xFileSize(real, ret);
-}
-
-static int on_lock(sqlite3_file *file, int level)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xLock(real, level);
-}
-
-static int on_unlock(sqlite3_file *file, int level)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xUnlock(real, level);
-}
-
-static int on_check_reserved(sqlite3_file *file, int *ret)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xCheckReservedLock(real, ret);
-}
-
-static int on_file_control(sqlite3_file *file, int op, void *arg)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xFileControl(real, op, arg);
-}
-
-static int on_sector_size(sqlite3_file *file)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xSectorSize(real);
-}
-
-static int on_characteristics(sqlite3_file *file)
-{
-	sqlite3_file *real = real_of(file);
-
-	return real->pMethods->xDeviceCharacteristics(real);
+	return f->real->pMethods->xFileSize(f->real, ret);
 }
 
 /* No shared memory, no mapping: one connection, EXCLUSIVE, and every page passes on_read(). */
@@ -200,12 +156,12 @@ static const sqlite3_io_methods methods = {
 	.xTruncate = on_truncate,
 	.xSync = on_sync,
 	.xFileSize = on_file_size,
-	.xLock = on_lock,
-	.xUnlock = on_unlock,
-	.xCheckReservedLock = on_check_reserved,
-	.xFileControl = on_file_control,
-	.xSectorSize = on_sector_size,
-	.xDeviceCharacteristics = on_characteristics,
+	.xLock = file_over_lock,
+	.xUnlock = file_over_unlock,
+	.xCheckReservedLock = file_over_check_reserved,
+	.xFileControl = file_over_control,
+	.xSectorSize = file_over_sector_size,
+	.xDeviceCharacteristics = file_over_characteristics,
 };
 
 /* --- the VFS ------------------------------------------------------------------------------ */
@@ -231,14 +187,17 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 	struct checked_file *f = (struct checked_file *)file;
 	int rc;
 
-	/* Journals and the WAL are the real VFS's alone. */
+	if (flags & SQLITE_OPEN_WAL)
+		return wal_gather_open(base, name, file, flags, ret);
+	/* Journals are the real VFS's alone. */
 	if (!(flags & SQLITE_OPEN_MAIN_DB))
 		return base->xOpen(base, name, file, flags, ret);
 	memset(f, 0, sizeof(*f));
+	f->over.real = f->real;
 	f->fd = -1;
 	rc = base->xOpen(base, name, f->real, flags, ret);
 	/* What was opened must be closed, also after an error: SQLite sees it by the methods. */
-	f->base.pMethods = f->real->pMethods ? &methods : NULL;
+	f->over.base.pMethods = f->real->pMethods ? &methods : NULL;
 	if (!rc)
 		open_for_advice(f, name);
 	return rc;
@@ -286,11 +245,13 @@ static int on_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *ret)
 
 enum err page_check_init(struct page_check *c, sqlite3_vfs *base)
 {
+	const int checked = (int)sizeof(struct checked_file) + base->szOsFile;
+	const int gathered = wal_gather_file_bytes(base);
 	int rc;
 
 	*c = (struct page_check){
 		.vfs = {.iVersion = 2,
-			.szOsFile = (int)sizeof(struct checked_file) + base->szOsFile,
+			.szOsFile = checked > gathered ? checked : gathered,
 			.mxPathname = base->mxPathname,
 			.pAppData = base,
 			.xOpen = on_open,

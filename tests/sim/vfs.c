@@ -355,12 +355,8 @@ static void file_write(struct file *f, size_t at, const void *p, size_t n)
 }
 
 /* As os_unix.c answers: FULL after ENOSPC or a short write, else IOERR, EDQUOT included. */
-static int on_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 to)
+static int write_piece(struct disk *d, struct file *f, size_t at, const uint8_t *p, size_t n)
 {
-	struct handle *h = handle_of(base);
-	struct disk *d = h->disk;
-	const size_t at = (size_t)to, end = at + (size_t)n;
-
 	switch (disk_point(d, DISK_WRITE)) {
 	case DISK_OK:
 		break;
@@ -371,19 +367,40 @@ static int on_write(sqlite3_file *base, const void *p, int n, sqlite3_int64 to)
 	case DISK_ENOSPC:
 		return SQLITE_FULL;
 	case DISK_EDQUOT:
-		file_write(h->file, at, p, (size_t)n / 3);
+		file_write(f, at, p, n / 3);
 		return SQLITE_IOERR_WRITE;
 	case DISK_SHORT:
-		file_write(h->file, at, p, (size_t)n / 2);
+		file_write(f, at, p, n / 2);
 		return SQLITE_FULL;
 	}
-	if (d->size_max && end > h->file->now.n &&
-	    disk_used(d) + end - h->file->now.n > d->size_max) {
+	if (d->size_max && at + n > f->now.n && disk_used(d) + at + n - f->now.n > d->size_max) {
 		d->has_failed = true;
 		return SQLITE_FULL;
 	}
-	file_write(h->file, at, p, (size_t)n);
+	file_write(f, at, p, n);
 	return SQLITE_OK;
+}
+
+/* Piece after piece: what ends or fails in the middle of a large one has written its beginning. */
+static int on_write(sqlite3_file *base, const void *from, int n_bytes, sqlite3_int64 to)
+{
+	struct handle *h = handle_of(base);
+	const uint8_t *p = from;
+	size_t at = (size_t)to, left = (size_t)n_bytes;
+	int rc = SQLITE_OK;
+
+	ASSERT(left <= DISK_WRITE_MAX);
+	while (!rc && left) {
+		size_t n = DISK_PIECE - at % DISK_PIECE;
+
+		if (n > left)
+			n = left;
+		rc = write_piece(h->disk, h->file, at, p, n);
+		at += n;
+		p += n;
+		left -= n;
+	}
+	return rc;
 }
 
 static int on_truncate(sqlite3_file *base, sqlite3_int64 n)

@@ -27,15 +27,17 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define DISK_SECTOR 512	     /**< what is written as a whole or not at all */
-#define DISK_NOTE_MAX 8192   /**< PROTOCOL.md 4: a signed note */
-#define DISK_VFS_NAME_MAX 16 /**< "sim" and a number */
+#define DISK_SECTOR 512	      /**< what is written as a whole or not at all */
+#define DISK_PIECE 8192	      /**< the kernel copies a write in pages, and may end between two */
+#define DISK_WRITE_MAX 131071 /**< the system's VFS takes no more at once: os_unix.c, 0x1ffff */
+#define DISK_NOTE_MAX 8192    /**< PROTOCOL.md 4: a signed note */
+#define DISK_VFS_NAME_MAX 16  /**< "sim" and a number */
 
 /** Whatever a node does to its surroundings. Those of its port are told by the world. */
 enum disk_op {
 	DISK_OPEN,
 	DISK_READ,
-	DISK_WRITE,
+	DISK_WRITE, /**< of a piece: a large write is several */
 	DISK_TRUNCATE,
 	DISK_SYNC,
 	DISK_SIZE,
@@ -150,7 +152,7 @@ bool disk_flip(struct disk *d, const char *name, uint64_t at, unsigned bit);
 /** Bytes of a file; 0 when there is none. */
 uint64_t disk_file_size(const struct disk *d, const char *name);
 
-/** Writes to a file so far. */
+/** Pieces written to a file so far. */
 uint64_t disk_n_writes(const struct disk *d, const char *name);
 
 /** All files as they stand, to come back to: a backup, or the state before a flip. */

@@ -306,6 +306,65 @@ static void the_wal_stays_small(void **state)
 	assert_in_range(st.st_size, 1, 3 * 1024 * 1024);
 }
 
+/* Over the system's VFS: counts what is written to the WAL. */
+static struct {
+	sqlite3_vfs vfs;
+	sqlite3_vfs *real;
+	const sqlite3_io_methods *real_methods;
+	sqlite3_io_methods methods;
+	unsigned n_writes;
+} counted;
+
+static int count_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
+{
+	counted.n_writes++;
+	return counted.real_methods->xWrite(f, p, n, at);
+}
+
+static int count_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret)
+{
+	int rc = counted.real->xOpen(vfs, name, f, flags, ret);
+
+	if (rc || !(flags & SQLITE_OPEN_WAL))
+		return rc;
+	counted.real_methods = f->pMethods;
+	counted.methods = *f->pMethods;
+	counted.methods.xWrite = count_write;
+	f->pMethods = &counted.methods;
+	return SQLITE_OK;
+}
+
+static void the_pages_of_a_commit_are_written_together(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_options o = {.path = f->path, .create = true, .vfs = "counted"};
+	static uint8_t big[80000]; /* five pages, and those above them */
+	uint8_t id[STORE_ID_BYTES] = {0};
+
+	assert_int_equal(store_init(), ERR_OK);
+	counted.real = sqlite3_vfs_find(NULL);
+	counted.vfs = *counted.real;
+	counted.vfs.zName = "counted";
+	counted.vfs.xOpen = count_open;
+	assert_int_equal(sqlite3_vfs_register(&counted.vfs, 0), SQLITE_OK);
+	assert_int_equal(store_open(&o, &f->s), ERR_OK);
+	for (id[0] = 0; id[0] < 10; id[0]++) {
+		uint64_t n_pages = f->s->n_wal_pages;
+
+		counted.n_writes = 0;
+		assert_int_equal(store_begin(f->s), ERR_OK);
+		assert_int_equal(
+			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			ERR_OK);
+		assert_int_equal(counted.n_writes, 0);
+		assert_int_equal(store_commit(f->s), ERR_OK);
+		assert_in_range(f->s->n_wal_pages - n_pages, 6, 10);
+		assert_in_range(counted.n_writes, 1, 2 + (n_pages == 0)); /* the WAL's header */
+	}
+	fixture_close(f);
+	assert_int_equal(sqlite3_vfs_unregister(&counted.vfs), SQLITE_OK);
+}
+
 /* Pages of the file that the kernel keeps in memory, from this byte on. */
 static size_t n_kept(const char *path, size_t from)
 {
@@ -519,6 +578,7 @@ int main(void)
 		TEST(what_is_erased_stands_nowhere),
 		TEST(a_truncation_missed_is_made_up_at_open),
 		TEST(the_wal_stays_small),
+		TEST(the_pages_of_a_commit_are_written_together),
 		TEST(the_memory_of_history_is_given_back),
 		TEST(small_values),
 		TEST(transactions),
