@@ -14,35 +14,23 @@ struct parcel {
 	uint64_t last_k;
 };
 
+/* An item of a batch in one piece with all that it borrows. */
 struct packed_item {
 	struct pb_item item;
 	uint64_t k;
 	int kind;
 	size_t n_bytes; /* on the wire */
-	struct buf entry;
-	struct buf body;
-	uint8_t salt[SALT_BYTES];
-	struct pb_opening *opening;
-	struct pb_opening **opening_list;
-	struct buf openings; /* the bytes that the openings borrow */
+	size_t n_store;
+	_Alignas(max_align_t) uint8_t store[]; /* openings, pointers to them, what they borrow */
 };
 
 static void packed_item_free(struct packed_item *i)
 {
 	if (!i)
 		return;
-	buf_fini(&i->entry);
-	if (i->body.n)
-		wipe(buf_data(&i->body), i->body.n);
-	buf_fini(&i->body);
-	if (i->openings.n)
-		wipe(buf_data(&i->openings), i->openings.n);
-	buf_fini(&i->openings);
-	free(i->opening);
-	free(i->opening_list);
+	wipe(i->store, i->n_store);
 	free(i);
 }
-DEFINE_FREEP(struct packed_item, packed_item_free)
 
 static void parcel_clear(struct parcel *p)
 {
@@ -73,114 +61,110 @@ enum err body_disclosure(int kind, struct view body, void **ret_message,
 	return ERR_OK;
 }
 
-static enum err put_openings(struct packed_item *i, const struct opened_slice *opened,
-			     size_t n_opened)
+/* Copies to *at, which moves on. */
+static ProtobufCBinaryData put_copy(uint8_t **at, struct view v)
 {
-	size_t at = 0, n_bytes = 0;
-	uint8_t *to;
-	enum err e;
+	uint8_t *const p = *at;
 
-	for (size_t j = 0; j < n_opened; j++)
-		n_bytes += opened[j].salt.n + opened[j].slice.n;
-	e = buf_reserve(&i->openings, n_bytes, &to);
-	if (e)
-		return err_trace(e);
-	i->opening = calloc(n_opened + 1, sizeof(*i->opening));
-	i->opening_list = calloc(n_opened + 1, sizeof(struct pb_opening *));
-	if (!i->opening || !i->opening_list)
-		return err_new(ERR_NOMEM, "openings");
-	for (size_t j = 0; !e && j < n_opened; j++) {
-		e = buf_put_view(&i->openings, opened[j].salt);
-		if (!e)
-			e = buf_put_view(&i->openings, opened[j].slice);
+	if (v.n)
+		memcpy(p, v.p, v.n);
+	*at += v.n;
+	return message_borrow(view_of(p, v.n));
+}
+
+static void put_openings(struct packed_item *i, const struct written *w, uint8_t **at)
+{
+	struct pb_opening *const opening = (void *)i->store;
+	struct pb_opening **const list = (void *)(opening + w->n_opened);
+
+	for (size_t j = 0; j < w->n_opened; j++) {
+		opening[j] = (struct pb_opening)PB_OPENING_INIT;
+		opening[j].has_salt = opening[j].has_slice = 1;
+		opening[j].salt = put_copy(at, w->opened[j].salt);
+		opening[j].slice = put_copy(at, w->opened[j].slice);
+		list[j] = &opening[j];
 	}
-	if (e)
-		return err_trace(e);
-	for (size_t j = 0; j < n_opened; j++) {
-		uint8_t *p = buf_data(&i->openings) + at;
-
-		i->opening[j] = (struct pb_opening)PB_OPENING_INIT;
-		i->opening[j].has_salt = i->opening[j].has_slice = 1;
-		i->opening[j].salt = message_borrow(view_of(p, opened[j].salt.n));
-		i->opening[j].slice =
-			message_borrow(view_of(p + opened[j].salt.n, opened[j].slice.n));
-		i->opening_list[j] = &i->opening[j];
-		at += opened[j].salt.n + opened[j].slice.n;
-	}
-	i->item.openings = i->opening_list;
-	i->item.n_openings = n_opened;
-	return ERR_OK;
+	i->item.openings = list;
+	i->item.n_openings = w->n_opened;
 }
 
-static enum err pack_openings(struct node *n, const struct pb_disclosure *d, struct packed_item *i)
+static enum err pack(const struct written *w, struct packed_item **ret)
 {
-	const size_t n_named = d->has_opened ? d->opened.len / DIGEST_BYTES : 0;
-	CLEANUP(freep) struct opened_slice *opened = calloc(n_named + 1, sizeof(*opened));
-	size_t n_opened;
-	enum err e;
+	const size_t n_lists = w->n_opened * (sizeof(struct pb_opening) + sizeof(void *));
+	size_t n_store = n_lists + w->entry.n;
+	struct packed_item *i;
+	uint8_t *at;
 
-	if (!opened)
-		return err_new(ERR_NOMEM, "openings");
-	e = own_record_reopen(n, d, opened, &n_opened);
-	return e ? err_trace(e) : put_openings(i, opened, n_opened);
-}
-
-static void name_body(struct packed_item *i)
-{
-	i->item.has_body = i->item.has_body_salt = 1;
-	i->item.body = message_borrow(buf_view(&i->body));
-	i->item.body_salt = message_borrow(view_of(i->salt, sizeof(i->salt)));
-}
-
-static void name_entry(struct packed_item *i, uint64_t index, uint64_t k, int kind)
-{
-	i->item.has_index = i->item.has_entry = 1;
-	i->item.index = index;
-	i->item.entry = message_borrow(buf_view(&i->entry));
-	i->k = k;
-	i->kind = kind;
-	i->n_bytes = message_size(&i->item);
-}
-
-static enum err pack_body(struct node *n, const struct entry_row *row, int kind,
-			  struct packed_item *i)
-{
-	CLEANUP(message_freep) void *message = NULL;
-	const struct pb_disclosure *d = NULL;
-	enum err e;
-
-	e = body_load(n, row->body_blob, i->salt, &i->body);
-	if (e == ERR_NOT_FOUND)
-		return ERR_OK; /* erased: the entry goes without it, and is receipted as ABSENT */
-	if (!e)
-		e = body_disclosure(kind, buf_view(&i->body), &message, &d);
-	if (!e && d)
-		e = pack_openings(n, d, i);
-	if (e)
-		return err_trace(e);
-	name_body(i);
-	return ERR_OK;
-}
-
-static enum err pack_item(struct node *n, const struct entry_row *row, struct packed_item **ret)
-{
-	CLEANUP(packed_item_freep) struct packed_item *i = calloc(1, sizeof(*i));
-	struct entry entry;
-	enum err e;
-
+	if (w->has_body)
+		n_store += w->body.n + SALT_BYTES;
+	for (size_t j = 0; j < w->n_opened; j++)
+		n_store += w->opened[j].salt.n + w->opened[j].slice.n;
+	i = malloc(sizeof(*i) + n_store);
 	if (!i)
 		return err_new(ERR_NOMEM, "item");
-	i->item = (struct pb_item)PB_ITEM_INIT;
-	e = entry_decode(row->entry, &entry);
-	if (!e)
-		e = buf_put_view(&i->entry, row->entry);
-	if (!e && row->has_body)
-		e = pack_body(n, row, (int)entry.kind, i);
+	*i = (struct packed_item){
+		.item = PB_ITEM_INIT, .k = w->k, .kind = w->kind, .n_store = n_store};
+	at = i->store + n_lists;
+	i->item.has_index = i->item.has_entry = 1;
+	i->item.index = w->index;
+	i->item.entry = put_copy(&at, w->entry);
+	if (w->has_body) {
+		i->item.has_body = i->item.has_body_salt = 1;
+		i->item.body = put_copy(&at, w->body);
+		i->item.body_salt = put_copy(&at, view_of(w->salt, SALT_BYTES));
+	}
+	if (w->n_opened)
+		put_openings(i, w, &at);
+	i->n_bytes = message_size(&i->item);
+	*ret = i;
+	return ERR_OK;
+}
+
+/* The openings of what was written before, to be freed; they borrow from the open record. */
+static enum err reopen(struct node *n, struct written *w, struct opened_slice **ret)
+{
+	CLEANUP(message_freep) void *message = NULL;
+	const struct pb_disclosure *d;
+	enum err e = body_disclosure(w->kind, w->body, &message, &d);
+
+	if (e || !d)
+		return e ? err_trace(e) : ERR_OK;
+	*ret = calloc((d->has_opened ? d->opened.len / DIGEST_BYTES : 0) + 1, sizeof(**ret));
+	if (!*ret)
+		return err_new(ERR_NOMEM, "openings");
+	w->opened = *ret;
+	return own_record_reopen(n, d, *ret, &w->n_opened);
+}
+
+static enum err pack_row(struct node *n, const struct entry_row *row, struct packed_item **ret)
+{
+	struct written w = {.index = row->index, .k = row->k, .entry = row->entry};
+	CLEANUP(freep) struct opened_slice *opened = NULL;
+	uint8_t salt[SALT_BYTES];
+	struct buf body = {0};
+	struct entry entry;
+	enum err e = entry_decode(row->entry, &entry);
+
 	if (e)
 		return err_trace(e);
-	name_entry(i, row->index, row->k, (int)entry.kind);
-	*ret = TAKE(i);
-	return ERR_OK;
+	w.kind = (int)entry.kind;
+	if (row->has_body) {
+		e = body_load(n, row->body_blob, salt, &body);
+		w.has_body = !e;
+		w.body = buf_view(&body);
+		w.salt = salt;
+		if (!e)
+			e = reopen(n, &w, &opened);
+		else if (e == ERR_NOT_FOUND)
+			e = ERR_OK; /* erased: the entry goes without it, and is receipted as
+				       ABSENT */
+	}
+	if (!e)
+		e = pack(&w, ret);
+	if (body.n)
+		wipe(buf_data(&body), body.n);
+	buf_fini(&body);
+	return e ? err_trace(e) : ERR_OK;
 }
 
 /* --- what was just written, and need not be read back --- */
@@ -195,8 +179,7 @@ static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 
 static size_t fresh_bytes(const struct packed_item *i)
 {
-	return sizeof(*i) + i->n_bytes +
-	       i->item.n_openings * (sizeof(*i->opening) + sizeof(void *));
+	return sizeof(*i) + i->n_store;
 }
 
 static void take_fresh(struct node *n, struct peer *p, const struct packed_item *i)
@@ -237,9 +220,8 @@ void outbox_tick(struct node *n, uint64_t now_ms)
 
 enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 {
-	CLEANUP(packed_item_freep) struct packed_item *i = NULL;
 	struct packed_item **at = &p->fresh[w->k % WINDOW_ITEMS];
-	enum err e = ERR_OK;
+	enum err e;
 
 	if (!p->live || (*at && (*at)->k > p->live->sent_k))
 		return ERR_OK; /* nobody to send it to, or what stands here goes before */
@@ -251,26 +233,12 @@ enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 	}
 	if (n->n_fresh_bytes >= FRESH_BYTES_MAX)
 		return ERR_OK;
-	i = calloc(1, sizeof(*i));
-	if (!i)
-		return err_new(ERR_NOMEM, "item");
-	i->item = (struct pb_item)PB_ITEM_INIT;
-	e = buf_put_view(&i->entry, w->entry);
-	if (!e && w->has_body) {
-		memcpy(i->salt, w->salt, sizeof(i->salt));
-		e = buf_put_view(&i->body, w->body);
-	}
-	if (!e && w->n_opened)
-		e = put_openings(i, w->opened, w->n_opened);
+	e = pack(w, at);
 	if (e)
 		return err_trace(e);
-	if (w->has_body)
-		name_body(i);
-	name_entry(i, w->index, w->k, w->kind);
 	if (p->n_fresh++ == 0)
 		p->fresh_ms = n->port.mono_ms(n->port.ctx);
-	n->n_fresh_bytes += fresh_bytes(i);
-	*at = TAKE(i);
+	n->n_fresh_bytes += fresh_bytes(*at);
 	return ERR_OK;
 }
 
@@ -362,7 +330,7 @@ static enum err add_to_parcel(void *ctx, const struct entry_row *row)
 	if (i) {
 		take_fresh(p->n, p->s->peer, i);
 	} else {
-		e = pack_item(p->n, row, &i);
+		e = pack_row(p->n, row, &i);
 		if (e)
 			return err_trace(e);
 	}
