@@ -129,9 +129,11 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 	struct pb_disclosure d = PB_DISCLOSURE_INIT;
 	struct pb_seal seal;
 	struct buf named = {0};
-	enum err e;
+	uint8_t *room;
+	enum err e = own_record_proof(s->n, s->record, &seal);
 
-	e = own_record_proof(s->n, s->record, &seal);
+	if (!e)
+		e = buf_reserve(&named, n_opened * DIGEST_BYTES, &room);
 	for (size_t i = 0; !e && i < n_opened; i++)
 		e = buf_put_view(&named, view_digest(&opened[i].commitment));
 	if (!e) {
