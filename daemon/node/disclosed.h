@@ -20,8 +20,8 @@
 #include "wire/message.h"
 
 /* 4,096 in all. In sets, so that some thousand in turn do not push each other out. */
-#define DISCLOSED_SETS 1024 /**< a power of two, at most 65,536 */
-#define DISCLOSED_WAYS 4
+#define DISCLOSED_SETS 512 /**< a power of two, at most 65,536 */
+#define DISCLOSED_WAYS 8
 
 /** What a digest stands for. */
 struct disclosed {
