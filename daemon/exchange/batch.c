@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "ledger/entry.h"
 #include "ledger/evidence.h"
 
 /* Proofs of older sizes, with what they borrow. */
@@ -100,11 +99,26 @@ static enum err check_consistency(const struct pb_batch *m, const struct batch_e
 					v.n / DIGEST_BYTES);
 }
 
+/* Where an entry stands in its chain; one of a newer kind says it too. */
+static enum err read_position(struct batch_item *item, struct digest *ret_prev)
+{
+	struct agency_id addressee;
+	enum err e = entry_decode(item->entry, &item->decoded);
+
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	item->is_decoded = e == ERR_OK;
+	if (!item->is_decoded || item->decoded.addressee.n_text == 0)
+		return entry_position(item->entry, &addressee, &item->k, ret_prev);
+	item->k = item->decoded.k;
+	*ret_prev = item->decoded.prev_head;
+	return ERR_OK;
+}
+
 /* Position and chain of one item; items already held are only marked. */
 static enum err read_item(const struct pb_item *m, const struct batch_expected *x,
 			  struct chain_head *at, struct batch_item *ret)
 {
-	struct agency_id addressee;
 	struct digest prev;
 	enum err e;
 
@@ -113,7 +127,7 @@ static enum err read_item(const struct pb_item *m, const struct batch_expected *
 	*ret = (struct batch_item){.item = m, .index = m->index};
 	ret->entry = message_bytes(1, m->entry);
 	ret->leaf = merkle_leaf(ret->entry);
-	e = entry_position(ret->entry, &addressee, &ret->k, &prev);
+	e = read_position(ret, &prev);
 	if (e)
 		return err_trace(e);
 	if (ret->k <= x->received.k) {
@@ -132,6 +146,7 @@ static enum err read_item(const struct pb_item *m, const struct batch_expected *
 static enum err read_items(const struct pb_batch *m, const struct batch_expected *x,
 			   struct batch *ret)
 {
+	const struct view nodes = message_bytes(m->has_nodes, m->nodes);
 	struct chain_head at = x->received;
 	enum err e;
 
@@ -147,11 +162,10 @@ static enum err read_items(const struct pb_batch *m, const struct batch_expected
 		ret->leaf[i] = ret->item[i].leaf;
 	}
 	ret->n_item = m->n_items;
-	ret->nodes = message_bytes(m->has_nodes, m->nodes);
 	if (ret->n_item == 0)
-		return ret->nodes.n ? err_new(ERR_PROOF, "nodes without items") : ERR_OK;
-	return merkle_check_batch(ret->index, ret->leaf, ret->n_item, ret->checkpoint.size,
-				  ret->nodes, &ret->checkpoint.root);
+		return nodes.n ? err_new(ERR_PROOF, "nodes without items") : ERR_OK;
+	return merkle_check_batch(ret->index, ret->leaf, ret->n_item, ret->checkpoint.size, nodes,
+				  &ret->checkpoint.root, ret->proof);
 }
 
 /* Does the first item leave a gap after what we hold? Then the sender must go back. */

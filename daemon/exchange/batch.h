@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "crypto/sign.h"
 #include "ledger/chain.h"
+#include "ledger/entry.h"
 #include "ledger/checkpoint.h"
 #include "ledger/merkle.h"
 #include "wire/message.h"
@@ -54,6 +55,8 @@ struct batch_item {
 	uint64_t index;
 	struct digest leaf;
 	struct view entry;
+	struct entry decoded; /**< when is_decoded; else it is of a newer kind, or malformed */
+	bool is_decoded;
 	uint64_t k;
 	bool is_known;		 /**< k is at or below the cursor: compare its leaf, then skip it */
 	struct chain_head after; /**< head[k], for items that are not known */
@@ -66,9 +69,9 @@ struct batch {
 	struct view note;
 	struct batch_item item[BATCH_ITEMS_MAX];
 	size_t n_item;
-	uint64_t index[BATCH_ITEMS_MAX]; /**< as merkle_batch_proof() wants them */
+	uint64_t index[BATCH_ITEMS_MAX];
 	struct digest leaf[BATCH_ITEMS_MAX];
-	struct view nodes;
+	struct proof proof[BATCH_ITEMS_MAX]; /**< of each item's inclusion */
 };
 
 /** What became of a batch as a whole. */

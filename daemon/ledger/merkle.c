@@ -460,43 +460,18 @@ static enum err rebuild_root(const uint64_t *index, const struct digest *leaf, s
 }
 
 enum err merkle_check_batch(const uint64_t *index, const struct digest *leaf, size_t n,
-			    uint64_t size, struct view nodes, const struct digest *root)
+			    uint64_t size, struct view nodes, const struct digest *root,
+			    struct proof *ret)
 {
 	struct digest built;
 	enum err e;
 
-	e = rebuild_root(index, leaf, n, size, nodes, NULL, &built);
+	for (size_t i = 0; ret && i < n; i++)
+		ret[i].n = 0;
+	e = rebuild_root(index, leaf, n, size, nodes, ret, &built);
 	if (e)
 		return err_trace(e);
 	if (!digest_eq(&built, root))
 		return err_new(ERR_PROOF, "batch leads to another root");
-	return ERR_OK;
-}
-
-enum err merkle_batch_proofs(const uint64_t *index, const struct digest *leaf, size_t n,
-			     uint64_t size, struct view nodes, struct proof *ret)
-{
-	struct digest built;
-
-	for (size_t i = 0; i < n; i++)
-		ret[i].n = 0;
-	return rebuild_root(index, leaf, n, size, nodes, ret, &built);
-}
-
-enum err merkle_batch_proof(const uint64_t *index, const struct digest *leaf, size_t n,
-			    uint64_t size, struct view nodes, size_t which, struct proof *ret)
-{
-	CLEANUP(freep) struct proof *all = NULL;
-	enum err e;
-
-	if (which >= n)
-		return err_new(ERR_INVALID, "no such item in the batch");
-	all = calloc(n, sizeof(*all));
-	if (!all)
-		return err_new(ERR_NOMEM, "proofs of %zu items", n);
-	e = merkle_batch_proofs(index, leaf, n, size, nodes, all);
-	if (e)
-		return err_trace(e);
-	*ret = all[which];
 	return ERR_OK;
 }

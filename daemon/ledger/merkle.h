@@ -125,26 +125,12 @@ enum err merkle_batch_nodes(const struct tree_reader *r, const uint64_t *index, 
  *
  * @param index  strictly ascending, each < size; leaf[i] belongs to index[i]
  * @param nodes  n_nodes x 32 bytes as received
+ * @param ret    n proofs, or NULL: the inclusion proof of each item, read off the same recursion,
+ *               which is what is kept as evidence; undefined on failure
  * @retval ERR_PROOF  too few or too many nodes, bad indices, or another root than @p root
  */
 enum err merkle_check_batch(const uint64_t *index, const struct digest *leaf, size_t n,
-			    uint64_t size, struct view nodes,
-			    const struct digest *root) WARN_UNUSED;
-
-/**
- * The inclusion proofs of all items, read off the same recursion in one pass: what is kept as
- * evidence. Call after merkle_check_batch() on the same arguments, with n <= 256 or so: the time is
- * that of the check plus a copy of each proof.
- *
- * @param[out] ret  n proofs; undefined on failure
- * @retval ERR_PROOF  the check was not made before
- */
-enum err merkle_batch_proofs(const uint64_t *index, const struct digest *leaf, size_t n,
-			     uint64_t size, struct view nodes, struct proof *ret) WARN_UNUSED;
-
-/** That of item @p which alone; as much work as all of them. */
-enum err merkle_batch_proof(const uint64_t *index, const struct digest *leaf, size_t n,
-			    uint64_t size, struct view nodes, size_t which,
+			    uint64_t size, struct view nodes, const struct digest *root,
 			    struct proof *ret) WARN_UNUSED;
 
 #endif

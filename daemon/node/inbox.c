@@ -64,10 +64,10 @@ static enum err hold_checkpoint(struct node *n, struct peer *p, const struct bat
 }
 
 static enum err store_item(struct node *n, struct peer *p, const struct batch *b, size_t which,
-			   const struct proof *proof, const struct item_outcome *outcome,
-			   const uint8_t *body_blob)
+			   const struct item_outcome *outcome, const uint8_t *body_blob)
 {
 	const struct batch_item *item = &b->item[which];
+	const struct proof *proof = &b->proof[which];
 	struct received_row row = {
 		.peer = p->row.id,
 		.epoch = p->row.epoch,
@@ -96,8 +96,7 @@ static enum err store_body(struct node *n, const struct pb_item *m, bool holds_m
 			  message_bytes(m->has_body, m->body), holds_manifest, ret_blob);
 }
 
-static enum err take_item(struct node *n, struct session *s, const struct batch *b, size_t which,
-			  const struct proof *proof)
+static enum err take_item(struct node *n, struct session *s, const struct batch *b, size_t which)
 {
 	const struct batch_item *item = &b->item[which];
 	struct item_outcome outcome = {.k = item->k};
@@ -130,8 +129,8 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	if (!e && keep)
 		e = store_body(n, item->item, holds_manifest, blob);
 	if (!e)
-		e = store_item(n, p, b, which, proof, &outcome, keep ? blob : NULL);
-	limits_count(n, p, 1, 0, item->n_bytes + proof->n * DIGEST_BYTES);
+		e = store_item(n, p, b, which, &outcome, keep ? blob : NULL);
+	limits_count(n, p, 1, 0, item->n_bytes + b->proof[which].n * DIGEST_BYTES);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -223,31 +222,21 @@ enum err inbox_receipts(struct node *n, struct peer *p, const struct checkpoint 
 
 static bool is_receipt(const struct batch_item *item)
 {
-	struct entry entry;
-
-	return entry_decode(item->entry, &entry) == ERR_OK && entry.kind == PB(ENTRY_KIND, RECEIPT);
+	return item->is_decoded && item->decoded.kind == PB(ENTRY_KIND, RECEIPT);
 }
 
 static enum err take_items(struct node *n, struct session *s, const struct batch *b)
 {
-	CLEANUP(freep) struct proof *proof = calloc(b->n_item + 1, sizeof(*proof));
 	bool wants_receipt = false;
-	enum err e = ERR_OK;
+	enum err e = hold_checkpoint(n, s->peer, b);
 
-	if (!proof)
-		return err_new(ERR_NOMEM, "proofs");
-	if (b->n_item)
-		e = merkle_batch_proofs(b->index, b->leaf, b->n_item, b->checkpoint.size, b->nodes,
-					proof);
-	if (!e)
-		e = hold_checkpoint(n, s->peer, b);
 	for (size_t i = 0; !e && i < b->n_item; i++) {
 		if (b->item[i].is_known)
 			continue;
 		wants_receipt = wants_receipt || !is_receipt(&b->item[i]);
 		e = replay_due(n, s->peer);
 		if (!e)
-			e = take_item(n, s, b, i, &proof[i]);
+			e = take_item(n, s, b, i);
 	}
 	if (!e)
 		e = replay_due(n, s->peer);
@@ -304,15 +293,10 @@ static enum err item_contradicts(struct node *n, struct session *s, const struct
 {
 	const struct batch_item *item = &b->item[which];
 	struct buf ours = {0}, theirs = {0};
-	struct proof proof;
-	enum err e;
+	enum err e = held_half(n, s->peer, item->k, &ours);
 
-	e = merkle_batch_proof(b->index, b->leaf, b->n_item, b->checkpoint.size, b->nodes, which,
-			       &proof);
 	if (!e)
-		e = held_half(n, s->peer, item->k, &ours);
-	if (!e)
-		e = evidence_half(item->entry, item->index, &proof, b->note, &theirs);
+		e = evidence_half(item->entry, item->index, &b->proof[which], b->note, &theirs);
 	if (!e)
 		e = batch_contradicts(n, s, "two entries proven at one position", buf_view(&ours),
 				      buf_view(&theirs));

@@ -338,8 +338,13 @@ static enum err take_kind(struct taking *t, struct session *s)
 static enum err refuse_unreadable(struct taking *t)
 {
 	CLEANUP(message_freep) struct pb_entry *m = NULL;
-	enum err e = message_decode(&pb_entry_desc, t->item->entry, MESSAGE_LENIENT, &m);
+	struct entry entry;
+	enum err e = entry_decode(t->item->entry, &entry); /* again: which error is it? */
 
+	if (e == ERR_VERSION)
+		return item_refuse(t, PB(REFUSAL_REASON, NEWER_SCHEMA));
+	if (e != ERR_NOMEM)
+		e = message_decode(&pb_entry_desc, t->item->entry, MESSAGE_LENIENT, &m);
 	if (e == ERR_NOMEM)
 		return err_trace(e);
 	if (!e &&
@@ -363,15 +368,10 @@ static enum err take_entry(struct taking *t, struct session *s)
 {
 	const struct pb_item *m = t->item->item;
 	struct digest digest;
-	enum err e;
 
-	e = entry_decode(t->item->entry, &t->entry);
-	if (e == ERR_NOMEM)
-		return err_trace(e);
-	if (e == ERR_VERSION)
-		return item_refuse(t, PB(REFUSAL_REASON, NEWER_SCHEMA));
-	if (e)
+	if (!t->item->is_decoded)
 		return refuse_unreadable(t);
+	t->entry = t->item->decoded;
 	if (!agency_id_eq(&t->entry.addressee, &t->n->agency))
 		return item_refuse(t, PB(REFUSAL_REASON, WRONG_RECIPIENT));
 	if (has_seen_too_much(t))

@@ -533,7 +533,7 @@ static void batch_make(struct batch *b, const struct tree_reader *r, uint64_t si
 
 static enum err batch_check(const struct batch *b, struct view nodes)
 {
-	return merkle_check_batch(b->index, b->leaf, b->n, b->size, nodes, &b->root);
+	return merkle_check_batch(b->index, b->leaf, b->n, b->size, nodes, &b->root, NULL);
 }
 
 /* each item's proof out of the batch is the one that the tree itself gives */
@@ -543,9 +543,9 @@ static void batch_check_proofs(const struct batch *b, const struct tree_reader *
 	struct proof want;
 
 	assert_non_null(all);
-	assert_int_equal(
-		merkle_batch_proofs(b->index, b->leaf, b->n, b->size, buf_view(&b->nodes), all),
-		ERR_OK);
+	assert_int_equal(merkle_check_batch(b->index, b->leaf, b->n, b->size, buf_view(&b->nodes),
+					    &b->root, all),
+			 ERR_OK);
 	for (size_t i = 0; i < b->n; i++) {
 		assert_int_equal(merkle_prove_inclusion(r, b->index[i], b->size, &want), ERR_OK);
 		assert_int_equal(all[i].n, want.n);
@@ -689,23 +689,23 @@ static void test_batch_arguments(void **state)
 	assert_int_equal(merkle_batch_nodes(&r, index, 1, 3, &out), ERR_INVALID);
 	assert_int_equal(merkle_batch_nodes(&r, index, 0, 5, &out), ERR_INVALID);
 	assert_int_equal(out.n, 0);
-	assert_int_equal(merkle_check_batch(index, leaf, 2, 5, view_of(many, 64), &root),
+	assert_int_equal(merkle_check_batch(index, leaf, 2, 5, view_of(many, 64), &root, NULL),
 			 ERR_PROOF);
-	assert_int_equal(merkle_check_batch(index, leaf, 0, 5, view_of(many, 32), &root),
+	assert_int_equal(merkle_check_batch(index, leaf, 0, 5, view_of(many, 32), &root, NULL),
+			 ERR_PROOF);
+	assert_int_equal(merkle_check_batch(index, leaf, 1, MERKLE_SIZE_MAX + 1, view_of(many, 64),
+					    &root, NULL),
 			 ERR_PROOF);
 	assert_int_equal(
-		merkle_check_batch(index, leaf, 1, MERKLE_SIZE_MAX + 1, view_of(many, 64), &root),
+		merkle_check_batch(index, leaf, 1, UINT64_MAX, view_of(many, 64), &root, NULL),
 		ERR_PROOF);
-	assert_int_equal(merkle_check_batch(index, leaf, 1, UINT64_MAX, view_of(many, 64), &root),
-			 ERR_PROOF);
 	assert_int_equal(merkle_check_batch(
 				 index, leaf, 1, 5,
 				 view_of(many, (MERKLE_BATCH_NODES_MAX + 1) * (size_t)DIGEST_BYTES),
-				 &root),
+				 &root, NULL),
 			 ERR_PROOF);
 	assert_int_equal(merkle_batch_nodes(&r, index, 1, 5, &out), ERR_OK);
-	assert_int_equal(merkle_batch_proof(index, leaf, 1, 5, buf_view(&out), 1, &p), ERR_INVALID);
-	assert_int_equal(merkle_batch_proof(index, leaf, 1, 5, buf_view(&out), 0, &p), ERR_OK);
+	assert_int_equal(merkle_check_batch(index, leaf, 1, 5, buf_view(&out), &root, &p), ERR_OK);
 	assert_int_equal(merkle_check_inclusion(leaf, 3, 5, p.hash, p.n, &root), ERR_OK);
 	memory_tree_fini(&t);
 }
@@ -731,7 +731,8 @@ static void test_largest_sizes(void **state)
 		assert_int_equal(merkle_check_consistency(1, &root, UINT64_MAX, &zero[0], zero, n),
 				 ERR_PROOF);
 		assert_int_equal(merkle_check_batch(index, &root, 1, MERKLE_SIZE_MAX,
-						    view_of(zero, n * sizeof(zero[0])), &root),
+						    view_of(zero, n * sizeof(zero[0])), &root,
+						    NULL),
 				 ERR_PROOF);
 	}
 }
