@@ -27,75 +27,75 @@ enum err wire_take_varint(struct wire_reader *r, uint64_t *ret)
 	return err_new(ERR_FORMAT, "varint over 64 bits");
 }
 
-/* Most are of one byte. */
-static inline enum err take_varint(struct wire_reader *r, uint64_t *ret)
+/*
+ * The same for wire_next(), in its registers: most are of one or two bytes, and it is called some
+ * hundred times for each exchange.
+ */
+static inline enum err take_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
-	if (wire_is_end(r) || *r->p >= VARINT_MORE)
-		return wire_take_varint(r, ret);
-	*ret = *r->p++;
-	return ERR_OK;
-}
-
-/* Take @p n bytes, which may be any number that a peer declares. */
-static enum err take_bytes(struct wire_reader *r, uint64_t n, struct view *ret)
-{
-	if (n > (uint64_t)(r->end - r->p))
-		return err_new(ERR_FORMAT, "field ends beyond what holds it");
-	*ret = view_of(r->p, (size_t)n);
-	r->p += n;
-	return ERR_OK;
-}
-
-static enum err take_value(struct wire_reader *r, struct wire_field *f)
-{
-	uint64_t n;
+	const uint8_t *at = *p;
+	struct wire_reader r;
+	uint64_t v;
 	enum err e;
 
-	switch (f->type) {
-	case WIRE_VARINT:
-		return take_varint(r, &f->varint);
-	case WIRE_FIXED64:
-		return take_bytes(r, 8, &f->value);
-	case WIRE_FIXED32:
-		return take_bytes(r, 4, &f->value);
-	case WIRE_BYTES:
-		break;
+	if (at < end && at[0] < VARINT_MORE) {
+		*ret = at[0];
+		*p = at + 1;
+		return ERR_OK;
 	}
-	e = take_varint(r, &n);
+	if (end - at >= 2 && at[1] > 0 && at[1] < VARINT_MORE) {
+		*ret = (uint64_t)at[1] << 7 | (at[0] & ~VARINT_MORE);
+		*p = at + 2;
+		return ERR_OK;
+	}
+	r = (struct wire_reader){.p = at, .end = end};
+	e = wire_take_varint(&r, &v);
 	if (e)
 		return err_trace(e);
-	return take_bytes(r, n, &f->value);
+	*ret = v;
+	*p = r.p;
+	return ERR_OK;
 }
 
 enum err wire_next(struct wire_reader *r, struct wire_field *ret)
 {
-	struct wire_reader at = *r;
-	struct wire_field f = {0};
-	uint64_t tag;
+	const uint8_t *p = r->p, *const end = r->end;
+	uint64_t tag = 0, varint = 0, n = 0;
 	enum err e;
 
-	e = take_varint(&at, &tag);
+	e = take_varint(&p, end, &tag);
 	if (e)
 		return err_trace(e);
 	if (tag >> 3 == 0 || tag >> 3 > WIRE_NUMBER_MAX)
 		return err_new(ERR_FORMAT, "field number out of range");
-	f.number = (uint32_t)(tag >> 3);
 	switch (tag & 7) {
 	case WIRE_VARINT:
+		e = take_varint(&p, end, &varint);
+		break;
+	case WIRE_BYTES: /* any number that a peer declares */
+		e = take_varint(&p, end, &n);
+		break;
 	case WIRE_FIXED64:
-	case WIRE_BYTES:
+		n = 8;
+		break;
 	case WIRE_FIXED32:
-		f.type = (enum wire_type)(tag & 7);
+		n = 4;
 		break;
 	default: /* a number of the peer's, not of our enum */
 		return err_new(ERR_FORMAT, "wire type %u", (unsigned)(tag & 7));
 	}
-	e = take_value(&at, &f);
 	if (e)
 		return err_trace(e);
-	f.whole = view_of(r->p, (size_t)(at.p - r->p));
-	*r = at;
-	*ret = f;
+	if (n > (uint64_t)(end - p))
+		return err_new(ERR_FORMAT, "field ends beyond what holds it");
+	*ret = (struct wire_field){
+		.number = (uint32_t)(tag >> 3),
+		.type = (enum wire_type)(tag & 7),
+		.varint = varint,
+		.value = (tag & 7) == WIRE_VARINT ? view_of(NULL, 0) : view_of(p, (size_t)n),
+		.whole = view_of(r->p, (size_t)(p - r->p) + (size_t)n),
+	};
+	r->p = p + n;
 	return ERR_OK;
 }
 
