@@ -26,9 +26,15 @@ void own_record_free(struct own_record *r)
 
 /* --- those that are open --- */
 
+/* Of two bytes that are random. */
+static size_t bucket_number(const uint8_t p[2])
+{
+	return (size_t)(p[0] | p[1] << 8) % OWN_BUCKETS;
+}
+
 static struct own_record **bucket_of(struct own_cache *c, const struct digest *manifest)
 {
-	return &c->bucket[manifest->b[0] % OWN_BUCKETS];
+	return &c->bucket[bucket_number(manifest->b)];
 }
 
 static void unlink_use(struct own_cache *c, struct own_record *r)
@@ -51,16 +57,21 @@ static struct own_record *find_open(struct own_cache *c, const struct digest *ma
 
 	while (r && !digest_eq(&r->row.manifest, manifest))
 		r = r->next;
-	if (r && r != c->newest) {
-		unlink_use(c, r);
-		link_newest(c, r);
-	}
 	return r;
+}
+
+static void used(struct node *n, struct own_record *r)
+{
+	n->own.used_ms = n->port.mono_ms(n->port.ctx);
+	if (r == n->own.newest)
+		return;
+	unlink_use(&n->own, r);
+	link_newest(&n->own, r);
 }
 
 static struct own_record **by_id_of(struct own_cache *c, const uint8_t id[RECORD_ID_BYTES])
 {
-	return &c->by_id[id[RECORD_ID_BYTES - 1] % OWN_BUCKETS];
+	return &c->by_id[bucket_number(id)];
 }
 
 static void set_newest(struct own_cache *c, struct own_record *r, bool is_newest)
@@ -102,8 +113,9 @@ static void close_one(struct own_cache *c, struct own_record *r)
 	own_record_free(r);
 }
 
-static void keep_open(struct own_cache *c, struct own_record *r)
+static void keep_open(struct node *n, struct own_record *r)
 {
+	struct own_cache *c = &n->own;
 	struct own_record **at = bucket_of(c, &r->row.manifest);
 
 	r->n_bytes = sizeof(*r) + OWN_PROOF_BYTES + r->record.n + r->salts.n + r->manifest.n +
@@ -115,6 +127,7 @@ static void keep_open(struct own_cache *c, struct own_record *r)
 	*at = r;
 	link_newest(c, r);
 	c->n_bytes += r->n_bytes;
+	c->used_ms = n->port.mono_ms(n->port.ctx);
 }
 
 void own_records_close(struct node *n)
@@ -155,10 +168,11 @@ enum err own_record_open(struct node *n, const struct digest *manifest, struct o
 	struct manifest_row row;
 	enum err e;
 
-	n->own.used_ms = n->port.mono_ms(n->port.ctx);
 	*ret = find_open(&n->own, manifest);
-	if (*ret)
+	if (*ret) {
+		used(n, *ret);
 		return ERR_OK;
+	}
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_new(ERR_NOMEM, "record");
@@ -178,19 +192,21 @@ enum err own_record_open(struct node *n, const struct digest *manifest, struct o
 	if (e)
 		return err_trace(e);
 	*ret = TAKE(r);
-	keep_open(&n->own, *ret);
+	keep_open(n, *ret);
 	return ERR_OK;
 }
 
 enum err own_record_open_newest(struct node *n, const uint8_t id[RECORD_ID_BYTES],
 				struct own_record **ret)
 {
-	struct own_record *r = find_newest(&n->own, id);
 	struct record_row row;
 	enum err e;
 
-	if (r)
-		return own_record_open(n, &r->row.manifest, ret);
+	*ret = find_newest(&n->own, id);
+	if (*ret) {
+		used(n, *ret);
+		return ERR_OK;
+	}
 	e = record_get(n->store, id, &row);
 	if (e)
 		return err_trace(e);

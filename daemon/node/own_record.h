@@ -19,7 +19,7 @@ struct node;
 #define OWN_RECORDS_BYTES_MAX (16u << 20) /**< of those kept open, together */
 #define OWN_PROOF_BYTES 4096		  /**< counted for a proof that may be made */
 #define OWN_RECORDS_KEPT_MS 5000	  /**< after the last use of any of them */
-#define OWN_BUCKETS 256			  /**< a power of two */
+#define OWN_BUCKETS 2048		  /**< a power of two, more than are kept open */
 
 /** One own record. Borrowed from the node: good until another is opened. */
 struct own_record {
@@ -39,8 +39,8 @@ struct own_record {
 
 /** Those that are kept open. All zero is none. */
 struct own_cache {
-	struct own_record *bucket[OWN_BUCKETS]; /**< by the first byte of the manifest's digest */
-	struct own_record *by_id[OWN_BUCKETS];	/**< by the last byte of the record's id */
+	struct own_record *bucket[OWN_BUCKETS]; /**< by the manifest's digest */
+	struct own_record *by_id[OWN_BUCKETS];	/**< by the record's id */
 	struct own_record *newest, *oldest;
 	size_t n_bytes;
 	uint64_t used_ms; /**< when one was asked for last, monotonic */
