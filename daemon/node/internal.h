@@ -319,6 +319,7 @@ struct node {
 	uint64_t signed_size;  /* of the newest own checkpoint */
 	struct buf note;       /* the newest own checkpoint */
 	struct buf note_before;
+	bool waits_for_signed; /* it is in last-signed, and not known to be on the disk */
 	struct {
 		uint64_t size;
 		struct digest root;
@@ -408,9 +409,12 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 enum err ledger_may_say(const struct node *n, struct peer *p,
 			Amparo__V1__EntryKind kind) WARN_UNUSED;
 
-/** Sign the tree as it stands, when it grew, and keep the checkpoint in database and last-signed.
- */
+/** Sign the tree as it stands, when it grew, and keep the checkpoint in database and last-signed,
+ * on its way to the disk there. */
 enum err ledger_sign(struct node *n) WARN_UNUSED;
+
+/** Commit the transaction; before it, wait for last-signed. */
+enum err ledger_commit(struct node *n) WARN_UNUSED;
 
 /** Root of the first @p size entries, at most those written. */
 enum err ledger_root_at(struct node *n, uint64_t size, struct digest *ret) WARN_UNUSED;

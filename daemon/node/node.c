@@ -393,7 +393,7 @@ static enum err turn(struct node *n, bool *ret_more)
 	if (!e)
 		e = peer_watches_tell(n);
 	if (!e && n->in_transaction)
-		e = store_commit(n->store);
+		e = ledger_commit(n);
 	n->n_commits += !e && n->in_transaction;
 	return e ? err_trace(e) : ERR_OK;
 }

@@ -66,10 +66,13 @@ struct port {
 	/** One ApiReply for a request of @p caller. */
 	void (*reply)(void *ctx, uint64_t caller, struct view reply);
 	/**
-	 * Make the two newest signed checkpoints durable outside the database (`last-signed`),
-	 * before the commit. @p previous may be empty.
+	 * Write the two newest signed checkpoints outside the database (`last-signed`), and begin
+	 * to bring them to the disk. @p previous may be empty. signed_sync follows before the
+	 * commit, and before the next of these.
 	 */
 	enum err (*last_signed)(void *ctx, struct view newest, struct view previous);
+	/** What last_signed wrote is durable when this returns. */
+	enum err (*signed_sync)(void *ctx);
 };
 
 /** A peer as configured. */

@@ -221,7 +221,7 @@ enum err node_init(const struct node_options *options)
 	if (!e)
 		e = fill_new_database(n);
 	if (!e)
-		e = store_commit(n->store);
+		e = ledger_commit(n);
 	if (!e)
 		n->in_transaction = false;
 	return e ? err_trace(e) : ERR_OK;
@@ -248,7 +248,7 @@ static enum err commit_start(struct node *n)
 	if (!e)
 		e = peers_save(n);
 	if (!e && n->in_transaction)
-		e = store_commit(n->store);
+		e = ledger_commit(n);
 	n->in_transaction = false;
 	return e ? err_trace(e) : ERR_OK;
 }

@@ -76,6 +76,11 @@ static enum err port_last_signed(void *ctx, struct view newest, struct view prev
 	return last_signed_write(ctx, newest, previous);
 }
 
+static enum err port_signed_sync(void *ctx)
+{
+	return last_signed_sync(ctx);
+}
+
 static enum err make_database(struct vault_keys *k)
 {
 	CLEANUP(last_signed_closep) struct last_signed *l = NULL;
@@ -86,6 +91,7 @@ static enum err make_database(struct vault_keys *k)
 		return err_trace(e);
 	options.port.ctx = l;
 	options.port.last_signed = port_last_signed;
+	options.port.signed_sync = port_signed_sync;
 	return node_init(&options);
 }
 

@@ -25,6 +25,7 @@ struct last_signed {
 	uint64_t number; /* of the slot that counts; 0: none */
 	size_t n_newest;
 	size_t n_previous;
+	bool waits;			      /* for its sync */
 	uint8_t slot[LAST_SIGNED_SLOT_BYTES]; /* it */
 };
 
@@ -172,7 +173,10 @@ enum err last_signed_open(const char *path, struct last_signed **ret)
 			       "%s: must be a file of the daemon's user that nobody "
 			       "else can write",
 			       path);
-	e = read_slots(l);
+	/* What a process that was killed wrote: on the disk before the other slot changes. */
+	e = last_signed_sync(l);
+	if (!e)
+		e = read_slots(l);
 	if (e)
 		return err_trace(e);
 	*ret = TAKE(l);
@@ -204,10 +208,12 @@ enum err last_signed_write(struct last_signed *l, struct view newest, struct vie
 {
 	uint8_t slot[LAST_SIGNED_SLOT_BYTES] = {0};
 	const uint64_t number = l->number + 1;
+	const off_t at = (off_t)(number % SLOTS) * LAST_SIGNED_SLOT_BYTES;
 	size_t n = HEAD_BYTES;
 	struct digest digest;
 	enum err e;
 
+	ASSERT(!l->waits);
 	if (newest.n > LAST_SIGNED_NOTE_MAX || previous.n > LAST_SIGNED_NOTE_MAX)
 		return err_new(ERR_LIMIT, "note of %zu bytes", newest.n);
 	memcpy(slot, magic, sizeof(magic));
@@ -224,14 +230,23 @@ enum err last_signed_write(struct last_signed *l, struct view newest, struct vie
 	memcpy(slot + n, digest.b, DIGEST_BYTES);
 	n += DIGEST_BYTES;
 	/* Only what is used: a whole slot would be five pages each time. */
-	e = write_at(l->fd, slot, n, (off_t)(number % SLOTS) * LAST_SIGNED_SLOT_BYTES);
+	e = write_at(l->fd, slot, n, at);
 	if (e)
 		return err_trace(e);
-	if (fdatasync(l->fd) != 0)
+	if (sync_file_range(l->fd, at, (off_t)n, SYNC_FILE_RANGE_WRITE) != 0)
 		return err_new(ERR_IO, "last-signed: errno %d", errno);
+	l->waits = true;
 	memcpy(l->slot, slot, sizeof(slot));
 	l->number = number;
 	l->n_newest = newest.n;
 	l->n_previous = previous.n;
+	return ERR_OK;
+}
+
+enum err last_signed_sync(struct last_signed *l)
+{
+	if (fdatasync(l->fd) != 0)
+		return err_new(ERR_IO, "last-signed: errno %d", errno);
+	l->waits = false;
 	return ERR_OK;
 }

@@ -8,7 +8,8 @@
  *
  *   magic[8] | u64 number | u32 n_newest | u32 n_previous | newest | previous | SHA-256 of all that
  *
- * The slot with a good digest and the higher number counts. One pwrite and one fdatasync a write.
+ * The slot with a good digest and the higher number counts. A write is begun, and goes to the disk
+ * while its caller has other work; one fdatasync waits for it.
  */
 #ifndef VAULT_LAST_SIGNED_H
 #define VAULT_LAST_SIGNED_H
@@ -49,7 +50,8 @@ struct view last_signed_newest(const struct last_signed *l);
 struct view last_signed_previous(const struct last_signed *l);
 
 /**
- * Write both, durable when it returns.
+ * Write both; last_signed_sync() follows before the next write, so that a power loss finds one
+ * slot whole.
  *
  * @param previous    may be empty
  * @retval ERR_LIMIT  a note over LAST_SIGNED_NOTE_MAX
@@ -57,5 +59,12 @@ struct view last_signed_previous(const struct last_signed *l);
  */
 enum err last_signed_write(struct last_signed *l, struct view newest,
 			   struct view previous) WARN_UNUSED;
+
+/**
+ * What was written is durable when this returns.
+ *
+ * @retval ERR_IO  final: what stands in the file is not known
+ */
+enum err last_signed_sync(struct last_signed *l) WARN_UNUSED;
 
 #endif

@@ -71,6 +71,11 @@ static enum err port_last_signed(void *ctx, struct view newest, struct view prev
 	return last_signed_write(v->last_signed, newest, previous);
 }
 
+static enum err port_signed_sync(void *ctx)
+{
+	return last_signed_sync(((struct vault *)ctx)->last_signed);
+}
+
 void vault_port_fill(struct vault *v, struct port *ret)
 {
 	ret->ctx = v;
@@ -83,4 +88,5 @@ void vault_port_fill(struct vault *v, struct port *ret)
 	ret->credit = port_credit;
 	ret->reply = port_reply;
 	ret->last_signed = port_last_signed;
+	ret->signed_sync = port_signed_sync;
 }

@@ -38,6 +38,7 @@ static const struct filter_rule vault_calls[] = {
 	{.call = SYS_geteuid},	       {.call = SYS_fstatfs},
 	{.call = SYS_fchmod},	       {.call = SYS_fchown},
 	{.call = SYS_clock_nanosleep}, {.call = SYS_fadvise64},
+	{.call = SYS_sync_file_range},
 };
 
 static void vault_end(struct vault *v, int exit_code)

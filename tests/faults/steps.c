@@ -164,7 +164,8 @@ static void put_back(struct agency *a, const struct disk_image *backup)
 	memcpy(previous, p.p, p.n);
 	disk_load(a->disk, backup);
 	MUST(a->world,
-	     disk_signed_write(a->disk, view_of(newest, n.n), view_of(previous, p.n)) == ERR_OK);
+	     disk_signed_write(a->disk, view_of(newest, n.n), view_of(previous, p.n)) == ERR_OK &&
+		     disk_signed_sync(a->disk) == ERR_OK);
 }
 
 static void begin_anew(struct story *s)

@@ -141,6 +141,11 @@ static enum err port_last_signed(void *ctx, struct view newest, struct view prev
 	return disk_signed_write(((struct agency *)ctx)->disk, newest, previous);
 }
 
+static enum err port_signed_sync(void *ctx)
+{
+	return disk_signed_sync(((struct agency *)ctx)->disk);
+}
+
 void world_set_room(struct agency *a, uint64_t n)
 {
 	a->room_end = n == UINT64_MAX ? 0 : disk_used(a->disk) + n;
@@ -184,7 +189,8 @@ static void fill_options(struct agency *a, struct node_options *o, struct node_p
 			 .free_bytes = port_free_bytes,
 			 .credit = port_credit,
 			 .reply = port_reply,
-			 .last_signed = port_last_signed},
+			 .last_signed = port_last_signed,
+			 .signed_sync = port_signed_sync},
 	};
 }
 
@@ -218,6 +224,7 @@ void world_start(struct agency *a)
 	watch_clock(a, true);
 	e = INSIDE(a, node_open(&o, &a->node));
 	trace_say(w, "%s: starts: %s", a->label, e ? err_words() : "ok");
+	MUST(w, !disk_is_unsigned_commit(a->disk));
 	if (e || disk_is_dead(a->disk)) {
 		MUST(w, may_fail(a, e));
 		w->tally.n_crashes++;
@@ -335,6 +342,7 @@ static void turn(struct agency *a)
 	watch_clock(a, false);
 	watch_turn(a);
 	e = INSIDE(a, node_turn(a->node, &more));
+	MUST(w, !disk_is_unsigned_commit(a->disk));
 	if (!e && !disk_is_dead(a->disk))
 		watch_step(a);
 	if (!e && !disk_is_dead(a->disk))

@@ -173,7 +173,8 @@ static void put_back(struct agency *a, const struct backup *b, bool with_last_si
 	disk_load(a->disk, b->image);
 	if (!with_last_signed)
 		MUST(a->world, disk_signed_write(a->disk, view_of(newest, n.n),
-						 view_of(previous, p.n)) == ERR_OK);
+						 view_of(previous, p.n)) == ERR_OK &&
+				       disk_signed_sync(a->disk) == ERR_OK);
 	world_start(a);
 	MUST(a->world, a->node);
 }

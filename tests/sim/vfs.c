@@ -39,6 +39,7 @@ struct file {
 	struct change *change, **change_end;
 	unsigned n_open;
 	uint64_t n_writes;
+	bool is_wal;
 };
 
 struct notes {
@@ -52,6 +53,8 @@ struct disk {
 	struct disk_world world;
 	struct file file[FILES_MAX];
 	struct notes signed_now, signed_durable;
+	bool signed_waits; /* it is written, and not synced */
+	bool is_unsigned_commit;
 	disk_hook *hook;
 	void *hook_ctx;
 	struct disk_plan plan;
@@ -390,6 +393,7 @@ static int on_write(sqlite3_file *base, const void *from, int n_bytes, sqlite3_i
 	int rc = SQLITE_OK;
 
 	ASSERT(left <= DISK_WRITE_MAX);
+	h->disk->is_unsigned_commit |= h->disk->signed_waits && h->file->is_wal;
 	while (!rc && left) {
 		size_t n = DISK_PIECE - at % DISK_PIECE;
 
@@ -520,6 +524,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int f
 		change_add(f, CHANGE_CREATE, 0, NULL, 0);
 	}
 	f->n_open++;
+	f->is_wal = (flags & SQLITE_OPEN_WAL) != 0;
 	*h = (struct handle){.base.pMethods = &methods, .disk = d, .file = f};
 	if (ret)
 		*ret = flags;
@@ -699,7 +704,7 @@ void disk_restart(struct disk *d, enum disk_power how)
 		d->signed_durable = d->signed_now;
 	else if (how != POWER_KEPT)
 		d->signed_now = d->signed_durable;
-	d->is_dead = d->has_failed = false;
+	d->is_dead = d->has_failed = d->signed_waits = false;
 }
 
 uint64_t disk_used(const struct disk *d)
@@ -726,16 +731,30 @@ enum err disk_signed_write(struct disk *d, struct view newest, struct view previ
 	/* Half a slot written: it does not count, and the other slot does. */
 	if (fault)
 		return err_new(ERR_IO, "simulated: last-signed: %s", disk_fault_name(fault));
+	ASSERT(!d->signed_waits);
+	d->signed_waits = true;
 	d->signed_now = (struct notes){.n_newest = newest.n, .n_previous = previous.n};
 	if (newest.n)
 		memcpy(d->signed_now.newest, newest.p, newest.n);
 	if (previous.n)
 		memcpy(d->signed_now.previous, previous.p, previous.n);
-	fault = disk_point(d, DISK_SIGNED_SYNC);
+	return ERR_OK;
+}
+
+enum err disk_signed_sync(struct disk *d)
+{
+	enum disk_fault fault = disk_point(d, DISK_SIGNED_SYNC);
+
 	if (fault)
 		return err_new(ERR_IO, "simulated: last-signed: %s", disk_fault_name(fault));
 	d->signed_durable = d->signed_now;
+	d->signed_waits = false;
 	return ERR_OK;
+}
+
+bool disk_is_unsigned_commit(const struct disk *d)
+{
+	return d->is_unsigned_commit;
 }
 
 struct view disk_signed_newest(const struct disk *d)
@@ -807,6 +826,7 @@ void disk_load(struct disk *d, const struct disk_image *image)
 	}
 	d->signed_now = image->signed_now;
 	d->signed_durable = image->signed_now;
+	d->signed_waits = false;
 }
 
 void disk_wipe(struct disk *d)

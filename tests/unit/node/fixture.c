@@ -140,6 +140,7 @@ static void port_reply(void *ctx, uint64_t caller, struct view reply)
 	struct pb_api_reply *m;
 
 	(void)caller;
+	assert_false(h->signed_waits);
 	assert_true(reply.n <= FRAME_BODY_MAX);
 	assert_int_equal(message_decode(&pb_api_reply_desc, reply, MESSAGE_STRICT, &m), ERR_OK);
 	h->reply = realloc(h->reply, (h->n_reply + 1) * sizeof(struct pb_api_reply *));
@@ -152,13 +153,24 @@ static enum err port_last_signed(void *ctx, struct view newest, struct view prev
 	struct host *h = ctx;
 
 	assert_true(newest.n <= NOTE_MAX && previous.n <= NOTE_MAX);
+	assert_false(h->signed_waits);
 	memcpy(h->newest, newest.p, newest.n);
 	h->n_newest = newest.n;
 	if (previous.n)
 		memcpy(h->previous, previous.p, previous.n);
 	h->n_previous = previous.n;
 	h->n_last_signed++;
+	h->signed_waits = !h->fail_last_signed;
 	return h->fail_last_signed ? err_new(ERR_IO, "a disk that is full, says the test") : ERR_OK;
+}
+
+static enum err port_signed_sync(void *ctx)
+{
+	struct host *h = ctx;
+
+	assert_true(h->signed_waits);
+	h->signed_waits = false;
+	return h->fail_signed_sync ? err_new(ERR_IO, "a disk that broke, says the test") : ERR_OK;
 }
 
 /* --- hosts --- */
@@ -189,7 +201,8 @@ static struct node_options options_of(struct host *h)
 			 .free_bytes = port_free_bytes,
 			 .credit = port_credit,
 			 .reply = port_reply,
-			 .last_signed = port_last_signed},
+			 .last_signed = port_last_signed,
+			 .signed_sync = port_signed_sync},
 	};
 }
 
@@ -219,6 +232,7 @@ void host_stop(struct host *h)
 {
 	node_close(h->node);
 	h->node = NULL;
+	h->signed_waits = false;
 }
 
 /* Is a turn wanted now: more is queued, or a timer is due? */

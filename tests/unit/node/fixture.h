@@ -61,7 +61,8 @@ struct host {
 	struct node *node;			      /**< NULL: down */
 	uint8_t newest[NOTE_MAX], previous[NOTE_MAX]; /**< last-signed */
 	size_t n_newest, n_previous;
-	bool fail_last_signed;
+	bool fail_last_signed, fail_signed_sync;
+	bool signed_waits; /* last-signed is written and not synced */
 	size_t n_last_signed;
 	/* what the port took */
 	struct sent *sent;

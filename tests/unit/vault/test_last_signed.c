@@ -77,6 +77,7 @@ static void write_good(const char *newest, const char *previous)
 	CLEANUP(last_signed_closep) struct last_signed *l = open_good();
 
 	assert_int_equal(last_signed_write(l, view_str(newest), view_str(previous)), ERR_OK);
+	assert_int_equal(last_signed_sync(l), ERR_OK);
 	assert_true(view_eq(last_signed_newest(l), view_str(newest)));
 	assert_true(view_eq(last_signed_previous(l), view_str(previous)));
 }
@@ -131,6 +132,7 @@ static void test_longest(void **state)
 
 	(void)state;
 	assert_int_equal(last_signed_write(l, longest, longest), ERR_OK);
+	assert_int_equal(last_signed_sync(l), ERR_OK);
 	assert_int_equal(last_signed_write(l, longer, longest), ERR_LIMIT);
 	assert_int_equal(last_signed_write(l, longest, longer), ERR_LIMIT);
 	assert_true(view_eq(last_signed_newest(l), longest));
