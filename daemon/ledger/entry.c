@@ -217,7 +217,7 @@ enum err entry_decode(struct view in, struct entry *ret)
 
 	if (in.n > ENTRY_BYTES_MAX)
 		return err_new(ERR_LIMIT, "entry of %zu bytes", in.n);
-	strict = message_decode(&pb_entry_desc, in, MESSAGE_STRICT, &pb);
+	strict = message_decode(&pb_entry_desc, in, MESSAGE_BORROW, &pb);
 	/* Of an entry of a newer version or kind say that, rather than that it is not canonical. */
 	e = strict ? message_decode(&pb_entry_desc, in, MESSAGE_LENIENT, &pb) : ERR_OK;
 	if (!e)

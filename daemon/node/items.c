@@ -35,7 +35,7 @@ enum err item_refuse_unless_local(struct taking *t, enum err e, int reason)
 
 enum err item_body(struct taking *t, const ProtobufCMessageDescriptor *desc, void *ret)
 {
-	enum err e = message_decode(desc, t->body, MESSAGE_STRICT, ret);
+	enum err e = message_decode(desc, t->body, MESSAGE_BORROW, ret);
 
 	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, UNREADABLE));
 }

@@ -115,7 +115,7 @@ enum err request_take(struct node *n, const struct node_caller *caller, struct v
 	enum err e;
 
 	err_clear();
-	e = message_decode(&pb_api_request_desc, request, MESSAGE_STRICT, &m);
+	e = message_decode(&pb_api_request_desc, request, MESSAGE_BORROW, &m);
 	if (e == ERR_NOMEM)
 		return err_trace(e);
 	if (e || !m->has_id)

@@ -109,7 +109,7 @@ static void take_messages(struct channel *c)
 		if (e == ERR_AGAIN)
 			break;
 		if (!e)
-			e = message_decode(&pb_relay_desc, body, MESSAGE_STRICT, &m);
+			e = message_decode(&pb_relay_desc, body, MESSAGE_BORROW, &m);
 		if (!e && !m->has_kind)
 			e = err_new(ERR_FORMAT, "relay without a kind");
 		if (e) {

@@ -276,7 +276,7 @@ enum err manifest_read(struct view in, struct manifest *ret)
 
 	if (in.n > MANIFEST_BYTES_MAX)
 		return err_new(ERR_LIMIT, "manifest of %zu bytes", in.n);
-	e = message_decode(&pb_manifest_desc, in, MESSAGE_STRICT, &pb);
+	e = message_decode(&pb_manifest_desc, in, MESSAGE_BORROW, &pb);
 	if (e)
 		return err_trace(e);
 	e = terms_read(pb, in, &m.terms);

@@ -24,6 +24,7 @@
 struct room {
 	uint8_t *p;
 	size_t n;
+	bool is_borrowing; /* bytes fields stay where they are */
 };
 
 /*
@@ -50,6 +51,13 @@ static void *take_copy(struct room *room, struct view v, size_t n_more)
 		memcpy(p, v.p, v.n);
 	memset(p + v.n, 0, n_more);
 	return p;
+}
+
+static ProtobufCBinaryData take_bytes(struct room *room, struct view v)
+{
+	if (v.n && !room->is_borrowing)
+		v.p = take_copy(room, v, 0);
+	return message_borrow(v.n ? v : view_of(NULL, 0));
 }
 
 static void put_32(void *at, uint64_t v)
@@ -116,10 +124,7 @@ static void build_value(struct room *room, const ProtobufCFieldDescriptor *field
 		*(char **)at = take_copy(room, f->value, 1);
 		return;
 	case PROTOBUF_C_TYPE_BYTES:
-		*(ProtobufCBinaryData *)at = (ProtobufCBinaryData){
-			.len = f->value.n,
-			.data = f->value.n ? take_copy(room, f->value, 0) : NULL,
-		};
+		*(ProtobufCBinaryData *)at = take_bytes(room, f->value);
 		return;
 	case PROTOBUF_C_TYPE_MESSAGE:
 		*(ProtobufCMessage **)at = build_one(room, field->descriptor, f->value);
@@ -188,10 +193,14 @@ static ProtobufCMessage *build_one(struct room *room, const ProtobufCMessageDesc
 enum err build_message(const ProtobufCMessageDescriptor *desc, struct view in,
 		       const struct scan *scan, ProtobufCMessage **ret)
 {
-	struct room room = {.p = malloc(scan->n_held), .n = scan->n_held};
+	struct room room = {
+		.n = scan->n_held - scan->n_borrowed,
+		.is_borrowing = scan->mode == MESSAGE_BORROW,
+	};
 
+	room.p = malloc(room.n);
 	if (!room.p)
-		return err_new(ERR_NOMEM, "%zu bytes", scan->n_held);
+		return err_new(ERR_NOMEM, "%zu bytes", room.n);
 	*ret = build_one(&room, desc, in);
 	return ERR_OK;
 }

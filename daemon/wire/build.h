@@ -18,7 +18,7 @@
  *
  * @param in        the encoding that was scanned
  * @param scan      what scan_message() learnt of it by @p desc
- * @param[out] ret  the message; borrows nothing of @p in
+ * @param[out] ret  the message; borrows of @p in the bytes fields with MESSAGE_BORROW, else nothing
  * @retval ERR_NOMEM
  *
  * Owner: caller frees *ret with free().

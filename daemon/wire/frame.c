@@ -94,7 +94,7 @@ enum err frame_decode(struct view body, struct pb_frame **ret)
 	CLEANUP(message_freep) struct pb_frame *f = NULL;
 	enum err e;
 
-	e = message_decode(&pb_frame_desc, body, MESSAGE_STRICT, &f);
+	e = message_decode(&pb_frame_desc, body, MESSAGE_BORROW, &f);
 	if (e)
 		return err_trace(e);
 	if (message_which(f, 1) == 0)

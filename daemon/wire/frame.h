@@ -70,7 +70,7 @@ enum err frame_put_relay(struct buf *out, const void *message) WARN_UNUSED;
  * @retval ERR_FORMAT besides what message_decode() means by it: none or several fields are set
  * Other errors as message_decode().
  *
- * Owner:   caller frees *ret with message_free(); it borrows nothing.
+ * Owner:   caller frees *ret with message_free(); its bytes fields borrow from @p body.
  */
 enum err frame_decode(struct view body, struct pb_frame **ret) WARN_UNUSED;
 

@@ -449,6 +449,7 @@ enum message_mode {
 	MESSAGE_STRICT,	 /**< canonical, no unknown field: everything but what follows */
 	MESSAGE_LENIENT, /**< unknown enum numbers pass, and fields, which are left out: to read k
 			    of a newer entry */
+	MESSAGE_BORROW,	 /**< strict; bytes fields are no copies but point into the input */
 };
 
 /**
@@ -456,15 +457,17 @@ enum message_mode {
  *
  * @param desc     descriptor of the message expected
  * @param in       the encoding, whole
- * @param[out] ret the message; every pointer in it is owned by it
+ * @param[out] ret the message; every pointer in it is owned by it, but for bytes fields with
+ *                 MESSAGE_BORROW
  * @retval ERR_FORMAT     not a protobuf message of this type
  * @retval ERR_LIMIT      depth, number of fields or memory over the limit
  * @retval ERR_CANONICAL  not the one encoding that protobuf-c would pack, or a field or the number
- *                        of an enum is unknown (the latter two in MESSAGE_STRICT only)
+ *                        of an enum is unknown (the latter two not with MESSAGE_LENIENT)
  * @retval ERR_TEXT       a string field is not strict text
  * @retval ERR_NOMEM
  *
- * Owner:   caller frees with message_free() (cast the result: `struct pb_entry *`).
+ * Owner:   caller frees with message_free() (cast the result: `struct pb_entry *`); with
+ *          MESSAGE_BORROW before the bytes of @p in go.
  * Source:  PROTOCOL.md 1
  */
 enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,

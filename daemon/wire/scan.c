@@ -99,7 +99,7 @@ static enum err scan_varint(const struct scan *s, const ProtobufCFieldDescriptor
 		fits = is_int32(v);
 	if (!fits)
 		return err_new(ERR_CANONICAL, "%s is out of its type's range", field->name);
-	if (field->type == PROTOBUF_C_TYPE_ENUM && s->mode == MESSAGE_STRICT &&
+	if (field->type == PROTOBUF_C_TYPE_ENUM && s->mode != MESSAGE_LENIENT &&
 	    !protobuf_c_enum_descriptor_get_value(field->descriptor, (int)(int64_t)v))
 		return err_new(ERR_CANONICAL, "%s has an unknown value", field->name);
 	return ERR_OK;
@@ -125,7 +125,12 @@ static enum err scan_value(struct scan *s, const ProtobufCFieldDescriptor *field
 			return err_trace(e);
 		return scan_spend(s, scan_cost(f->value.n + 1));
 	}
-	return f->value.n ? scan_spend(s, scan_cost(f->value.n)) : ERR_OK;
+	if (f->value.n == 0)
+		return ERR_OK;
+	/* counted also where it is borrowed: what is let through is the same */
+	if (s->mode == MESSAGE_BORROW)
+		s->n_borrowed += scan_cost(f->value.n);
+	return scan_spend(s, scan_cost(f->value.n));
 }
 
 static enum err scan_known(struct scan *s, const ProtobufCFieldDescriptor *field,
@@ -147,7 +152,7 @@ static enum err scan_known(struct scan *s, const ProtobufCFieldDescriptor *field
 
 static enum err scan_unknown(struct scan *s, const struct wire_field *f)
 {
-	if (s->mode == MESSAGE_STRICT)
+	if (s->mode != MESSAGE_LENIENT)
 		return err_new(ERR_CANONICAL, "unknown field %u", (unsigned)f->number);
 	return scan_spend(s, sizeof(ProtobufCMessageUnknownField) + scan_cost(0) +
 				     scan_cost(f->whole.n));

@@ -21,7 +21,8 @@ struct scan {
 	enum message_mode mode;
 	size_t n_fields; /**< all levels */
 	size_t n_held;	 /**< bytes that the message will hold at most, each part at scan_cost() */
-	size_t limit;	 /**< most bytes that it may hold */
+	size_t n_borrowed; /**< of those, not to be allocated: MESSAGE_BORROW */
+	size_t limit;	   /**< most bytes that it may hold */
 };
 
 /**

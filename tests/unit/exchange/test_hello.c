@@ -451,7 +451,8 @@ static struct pb_frame *message_of(void)
 	terms.seen = seen;
 	terms.n_seen = 1;
 	assert_int_equal(hello_make(&terms, given.cz_key, &frame), ERR_OK);
-	assert_int_equal(frame_decode(buf_view(&frame), &m), ERR_OK);
+	assert_int_equal(message_decode(&pb_frame_desc, buf_view(&frame), MESSAGE_STRICT, &m),
+			 ERR_OK);
 	return m;
 }
 

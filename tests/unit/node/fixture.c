@@ -89,7 +89,7 @@ static void port_send(void *ctx, uint64_t session, struct view frame)
 	*s = (struct sent){.session = session};
 	assert_int_equal(buf_put_view(&s->bytes, frame), ERR_OK);
 	assert_true(frame.n <= FRAME_BODY_MAX);
-	assert_int_equal(frame_decode(frame, &s->frame), ERR_OK);
+	assert_int_equal(message_decode(&pb_frame_desc, frame, MESSAGE_STRICT, &s->frame), ERR_OK);
 }
 
 static void port_close(void *ctx, uint64_t session)

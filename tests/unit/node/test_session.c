@@ -231,7 +231,8 @@ static struct pb_frame *good_batch(struct evil *e)
 	terms.note = buf_view(&note);
 	terms.size = e->tree.frontier.size;
 	assert_int_equal(batch_make(&terms, &reader, &frame), ERR_OK);
-	assert_int_equal(frame_decode(buf_view(&frame), &m), ERR_OK);
+	assert_int_equal(message_decode(&pb_frame_desc, buf_view(&frame), MESSAGE_STRICT, &m),
+			 ERR_OK);
 	return m;
 }
 

@@ -143,6 +143,32 @@ static void values_arrive(void **state)
 	assert_int_equal(message_size(m), in.n);
 }
 
+static bool is_within(const void *p, const struct buf *b)
+{
+	return (uintptr_t)p - (uintptr_t)buf_data(b) < b->n;
+}
+
+/* Bytes stay where they are, at every level; texts, which end in a NUL, and numbers are copied. */
+static void bytes_are_borrowed(void **state)
+{
+	CLEANUP(buf_fini) struct buf in = {0};
+	CLEANUP(buf_fini) struct buf again = {0};
+	CLEANUP(message_freep) struct pb_entry *m = NULL;
+	CLEANUP(message_freep) struct pb_entry *own = NULL;
+
+	(void)state;
+	golden_entry(&in);
+	assert_int_equal(message_decode(&pb_entry_desc, buf_view(&in), MESSAGE_BORROW, &m), ERR_OK);
+	assert_int_equal(message_decode(&pb_entry_desc, buf_view(&in), MESSAGE_STRICT, &own),
+			 ERR_OK);
+	assert_true(is_within(m->nonce.data, &in));
+	assert_false(is_within(own->nonce.data, &in));
+	assert_false(is_within(m->addressee, &in));
+	assert_string_equal(m->addressee, own->addressee);
+	assert_int_equal(message_encode(m, &again), ERR_OK);
+	assert_true(view_eq(buf_view(&again), buf_view(&in)));
+}
+
 /* What a newer version added is let through, and the fields that are known can be read. */
 static void lenient_reads_a_newer_entry(void **state)
 {
@@ -319,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
 		cmocka_unit_test(values_arrive),
+		cmocka_unit_test(bytes_are_borrowed),
 		cmocka_unit_test(lenient_reads_a_newer_entry),
 		cmocka_unit_test(mutants_of_entry),
 		cmocka_unit_test(mutants_of_receipt),

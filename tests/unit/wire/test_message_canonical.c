@@ -243,6 +243,17 @@ static void check_lenient(const ProtobufCMessageDescriptor *desc, struct view in
 		fail_with(desc, in, "not the same fields");
 }
 
+/* What borrows its bytes is let through just as well, and is the same message. */
+static void check_borrowed(const ProtobufCMessageDescriptor *desc, struct view in, enum err strict)
+{
+	CLEANUP(message_freep) void *borrowed = NULL;
+
+	if (message_decode(desc, in, MESSAGE_BORROW, &borrowed) != strict)
+		fail_with(desc, in, "judged otherwise when borrowed");
+	if (borrowed && !packs_to(borrowed, in))
+		fail_with(desc, in, "another message when borrowed");
+}
+
 static bool check(const ProtobufCMessageDescriptor *desc, struct view in, struct tally *t)
 {
 	CLEANUP(message_freep) void *strict = NULL;
@@ -264,6 +275,7 @@ static bool check(const ProtobufCMessageDescriptor *desc, struct view in, struct
 	assert_true(e == ERR_OK || err_class(e) == ERR_CLASS_PEER);
 	if (strict && !packs_to(strict, in))
 		fail_with(desc, in, "another message");
+	check_borrowed(desc, in, e);
 	check_lenient(desc, in, second, takes);
 	t->n++;
 	t->n_taken += takes;

@@ -92,6 +92,13 @@ static enum err decode_bounded(const ProtobufCMessageDescriptor *desc, struct vi
 	assert_true(n_peak_bytes - before <= 7 * MIB);
 	message_free(m);
 	assert_int_equal(n_live_bytes, before);
+	if (e == ERR_NOMEM || n_until_failure)
+		return e;
+	m = NULL;
+	assert_int_equal(message_decode(desc, in, MESSAGE_BORROW, &m), e);
+	assert_true(n_live_bytes <= n_peak_bytes);
+	message_free(m);
+	assert_int_equal(n_live_bytes, before);
 	return e;
 }
 
