@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/encode.h"
+
 _Static_assert(FRAME_RELAY_MAX == MESSAGE_BYTES_MAX, "what fits a frame can be decoded");
 
 enum err frame_take(struct buf *in, size_t limit, struct view *ret)
@@ -74,7 +76,7 @@ static enum err put_message(struct buf *out, const void *message, size_t limit)
 	e = begin(out, n, limit, &to);
 	if (e)
 		return err_trace(e);
-	ASSERT(protobuf_c_message_pack(message, to) == n);
+	encode_write(message, n, to);
 	buf_advance(out, FRAME_HEAD_BYTES + n);
 	return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "wire/build.h"
+#include "wire/encode.h"
 #include "wire/scan.h"
 
 enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,
@@ -30,7 +31,7 @@ void message_free(void *message)
 
 size_t message_size(const void *message)
 {
-	return protobuf_c_message_get_packed_size(message);
+	return encode_size(message);
 }
 
 enum err message_encode(const void *message, struct buf *out)
@@ -44,7 +45,7 @@ enum err message_encode(const void *message, struct buf *out)
 	e = buf_reserve(out, n, &to);
 	if (e)
 		return err_trace(e);
-	ASSERT(protobuf_c_message_pack(message, to) == n);
+	encode_write(message, n, to);
 	buf_advance(out, n);
 	return ERR_OK;
 }

@@ -9,7 +9,8 @@
  * Bytes from outside are decoded by message_decode() only: one scan decides, before a byte is
  * allocated, whether they are the one encoding that a message has, and what it will hold (depth,
  * number of fields, bytes). Unknown fields are refused at every level, and text is strict UTF-8
- * without control characters. What has passed is built in one allocation. protobuf-c only packs.
+ * without control characters. What has passed is built in one allocation.
+ * protobuf-c gives the structs and their descriptors and does nothing by itself.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H

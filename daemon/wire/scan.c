@@ -22,35 +22,6 @@ static enum err scan_spend(struct scan *s, size_t n)
 	return ERR_OK;
 }
 
-/* The wire type of a field that stands unpacked, as all of ours do (the schema's lint says so). */
-static enum wire_type wire_type_of(ProtobufCType type)
-{
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_BOOL:
-	case PROTOBUF_C_TYPE_ENUM:
-		return WIRE_VARINT;
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return WIRE_FIXED32;
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return WIRE_FIXED64;
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_BYTES:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return WIRE_BYTES;
-	}
-	err_abort("a type of protobuf-c", __FILE__, __LINE__);
-}
-
 size_t scan_element_size(ProtobufCType type)
 {
 	switch (type) {
@@ -138,7 +109,7 @@ static enum err scan_known(struct scan *s, const ProtobufCFieldDescriptor *field
 {
 	enum err e;
 
-	if (f->type != wire_type_of(field->type))
+	if (f->type != scan_wire_type(field->type))
 		return err_new(ERR_FORMAT, "%s has wire type %u", field->name, (unsigned)f->type);
 	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
 		e = scan_spend(s, scan_element_size(field->type) + (is_first ? scan_cost(0) : 0));

@@ -15,6 +15,7 @@
 #define WIRE_SCAN_H
 
 #include "wire/message.h"
+#include "wire/varint.h"
 
 /** What the scan learnt. */
 struct scan {
@@ -36,6 +37,35 @@ enum err scan_message(const ProtobufCMessageDescriptor *desc, struct view in,
 
 /** What @p n bytes cost that are allocated by themselves: malloc's header and rounding counted. */
 size_t scan_cost(size_t n);
+
+/** The wire type of a field that stands unpacked, as all of ours do (the schema's lint says so). */
+static inline enum wire_type scan_wire_type(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_SINT32:
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_BOOL:
+	case PROTOBUF_C_TYPE_ENUM:
+		return WIRE_VARINT;
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return WIRE_FIXED32;
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return WIRE_FIXED64;
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		break;
+	}
+	return WIRE_BYTES;
+}
 
 /** Size of one element in the array of a repeated field. */
 size_t scan_element_size(ProtobufCType type);

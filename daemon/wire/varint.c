@@ -99,15 +99,6 @@ enum err wire_next(struct wire_reader *r, struct wire_field *ret)
 	return ERR_OK;
 }
 
-size_t wire_varint_size(uint64_t v)
-{
-	size_t n = 1;
-
-	for (; v >= VARINT_MORE; v >>= 7)
-		n++;
-	return n;
-}
-
 enum err wire_put_varint(struct buf *b, uint64_t v)
 {
 	uint8_t bytes[WIRE_VARINT_BYTES_MAX];

@@ -76,7 +76,12 @@ enum err wire_next(struct wire_reader *r, struct wire_field *ret) WARN_UNUSED;
 enum err wire_take_varint(struct wire_reader *r, uint64_t *ret) WARN_UNUSED;
 
 /** Bytes that the shortest form of @p v takes, 1..10. */
-size_t wire_varint_size(uint64_t v);
+static inline size_t wire_varint_size(uint64_t v)
+{
+	const unsigned n_bits = 64 - (unsigned)__builtin_clzll(v | 1);
+
+	return v < 0x80 ? 1 : (n_bits + 6) / 7;
+}
 
 /** Append; errors as buf_reserve(). @p number is 1..WIRE_NUMBER_MAX. */
 enum err wire_put_varint(struct buf *b, uint64_t v) WARN_UNUSED;

@@ -1,0 +1,163 @@
+#include "wire/encode.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "wire/scan.h"
+#include "wire/varint.h"
+
+/*
+ * Bytes are put in front of those that are there: @p n of them in front of @p end, or only counted
+ * when that is NULL. Each returns how many there are then.
+ */
+
+static inline size_t put(uint8_t *end, size_t n, const void *p, size_t n_more)
+{
+	n += n_more;
+	if (end && n_more)
+		memcpy(end - n, p, n_more);
+	return n;
+}
+
+static inline size_t put_varint(uint8_t *end, size_t n, uint64_t v)
+{
+	uint8_t *p;
+
+	n += wire_varint_size(v);
+	if (!end)
+		return n;
+	for (p = end - n; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p = (uint8_t)v;
+	return n;
+}
+
+static inline size_t put_fixed(uint8_t *end, size_t n, uint64_t v, size_t size)
+{
+	const uint64_t little = htole64(v);
+
+	return put(end, n, &little, size);
+}
+
+/* 0, -1, 1, -2 ... stand as 0, 1, 2, 3 ... */
+static uint64_t zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
+
+static inline uint32_t get_32(const char *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+static inline uint64_t get_64(const char *at)
+{
+	uint64_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+static size_t put_message(uint8_t *end, size_t n, const ProtobufCMessage *message);
+
+static size_t put_number(uint8_t *end, size_t n, ProtobufCType type, const char *at)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		return put_varint(end, n, (uint64_t)(int32_t)get_32(at));
+	case PROTOBUF_C_TYPE_UINT32:
+		return put_varint(end, n, get_32(at));
+	case PROTOBUF_C_TYPE_BOOL: /* an int in protobuf-c */
+		return put_varint(end, n, get_32(at) != 0);
+	case PROTOBUF_C_TYPE_SINT32:
+		return put_varint(end, n, zigzag((int32_t)get_32(at)));
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		return put_varint(end, n, get_64(at));
+	case PROTOBUF_C_TYPE_SINT64:
+		return put_varint(end, n, zigzag((int64_t)get_64(at)));
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return put_fixed(end, n, get_32(at), 4);
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return put_fixed(end, n, get_64(at), 8);
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		break;
+	}
+	err_abort("a number of protobuf-c", __FILE__, __LINE__);
+}
+
+/* Value, length where it has one, tag. */
+static inline size_t put_element(uint8_t *end, size_t n, const ProtobufCFieldDescriptor *field,
+				 const char *at)
+{
+	const enum wire_type type = scan_wire_type(field->type);
+	const ProtobufCBinaryData *bytes = (const void *)at;
+	const char *const *text = (const void *)at;
+	const size_t before = n;
+
+	if (field->type == PROTOBUF_C_TYPE_BYTES)
+		n = put(end, n, bytes->data, bytes->len);
+	else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		n = put_message(end, n, *(ProtobufCMessage *const *)(const void *)at);
+	else if (field->type == PROTOBUF_C_TYPE_STRING)
+		n = put(end, n, *text, strlen(*text));
+	else
+		n = put_number(end, n, field->type, at);
+	if (type == WIRE_BYTES)
+		n = put_varint(end, n, n - before);
+	return put_varint(end, n, (uint64_t)field->id << 3 | type);
+}
+
+/* A text or message is present when its pointer is not NULL, else its mark says so. */
+static inline bool is_present(const ProtobufCFieldDescriptor *field, const char *m)
+{
+	const void *p;
+
+	if (field->quantifier_offset)
+		return get_32(m + field->quantifier_offset) != 0;
+	memcpy(&p, m + field->offset, sizeof(p));
+	return p != NULL;
+}
+
+static size_t put_message(uint8_t *end, size_t n, const ProtobufCMessage *message)
+{
+	const ProtobufCMessageDescriptor *desc = message->descriptor;
+	const char *m = (const char *)message;
+
+	for (size_t i = desc->n_fields; i-- > 0;) {
+		const ProtobufCFieldDescriptor *field = &desc->fields[i];
+		const char *at = m + field->offset;
+		size_t n_elements = 1, size = 0;
+
+		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+			memcpy(&n_elements, m + field->quantifier_offset, sizeof(n_elements));
+			at = *(const char *const *)(const void *)at; /* the array */
+			size = scan_element_size(field->type);
+		} else if (!is_present(field, m)) {
+			continue;
+		}
+		while (n_elements-- > 0)
+			n = put_element(end, n, field, at + n_elements * size);
+	}
+	return n;
+}
+
+size_t encode_size(const ProtobufCMessage *m)
+{
+	return put_message(NULL, 0, m);
+}
+
+void encode_write(const ProtobufCMessage *m, size_t n, uint8_t *ret)
+{
+	ASSERT(put_message(ret + n, 0, m) == n);
+}

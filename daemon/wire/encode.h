@@ -1,0 +1,28 @@
+/**
+ * @file
+ * A message made into its encoding, as its descriptor tells; part of message_encode().
+ *
+ * Written from the end to the beginning: a message in a message is there when its length is due, so
+ * nothing is measured twice and nothing is moved. What comes out is what protobuf-c would pack;
+ * that it is so for every type is what tests/unit/wire/test_message_canonical.c shows.
+ *
+ * Like scan.h it knows fields that are optional or repeated, without default, not packed, not in a
+ * oneof. Unknown fields are not written: what is decoded here has none.
+ */
+#ifndef WIRE_ENCODE_H
+#define WIRE_ENCODE_H
+
+#include "wire/message.h"
+
+/** Bytes of the encoding. */
+size_t encode_size(const ProtobufCMessage *m);
+
+/**
+ * Write it.
+ *
+ * @param n     encode_size() of @p m, which has not changed since
+ * @param[out]  ret  @p n bytes
+ */
+void encode_write(const ProtobufCMessage *m, size_t n, uint8_t *ret);
+
+#endif
