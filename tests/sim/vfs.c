@@ -54,6 +54,7 @@ struct disk {
 	struct file file[FILES_MAX];
 	struct notes signed_now, signed_durable;
 	bool signed_waits; /* it is written, and not synced */
+	bool wal_is_ahead; /* written since then */
 	bool is_unsigned_commit;
 	disk_hook *hook;
 	void *hook_ctx;
@@ -393,7 +394,7 @@ static int on_write(sqlite3_file *base, const void *from, int n_bytes, sqlite3_i
 	int rc = SQLITE_OK;
 
 	ASSERT(left <= DISK_WRITE_MAX);
-	h->disk->is_unsigned_commit |= h->disk->signed_waits && h->file->is_wal;
+	h->disk->wal_is_ahead |= h->disk->signed_waits && h->file->is_wal;
 	while (!rc && left) {
 		size_t n = DISK_PIECE - at % DISK_PIECE;
 
@@ -424,6 +425,8 @@ static int on_sync(sqlite3_file *base, int flags)
 	enum disk_fault fault = disk_point(h->disk, DISK_SYNC);
 
 	(void)flags;
+	h->disk->is_unsigned_commit |=
+		h->disk->signed_waits && h->disk->wal_is_ahead && h->file->is_wal;
 	for (size_t i = 0; !fault && i < FILES_MAX; i++)
 		file_sync_names(&h->disk->file[i]);
 	if (!fault)
@@ -733,6 +736,7 @@ enum err disk_signed_write(struct disk *d, struct view newest, struct view previ
 		return err_new(ERR_IO, "simulated: last-signed: %s", disk_fault_name(fault));
 	ASSERT(!d->signed_waits);
 	d->signed_waits = true;
+	d->wal_is_ahead = false;
 	d->signed_now = (struct notes){.n_newest = newest.n, .n_previous = previous.n};
 	if (newest.n)
 		memcpy(d->signed_now.newest, newest.p, newest.n);
