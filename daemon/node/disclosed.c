@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "crypto/digest.h"
 
-/* Of all that is not as long as any other the length is hashed too. */
+/* Of all that is not as long as any other the length counts too. */
 static enum err put_sized(struct buf *b, struct view v)
 {
 	enum err e = buf_put_u32(b, (uint32_t)v.n);
@@ -36,7 +35,8 @@ static size_t openings_size(const struct disclosed_case *c)
 	return n;
 }
 
-enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret)
+enum err disclosed_print(const struct disclosed_case *c, struct fingerprinter *f,
+			 struct fingerprint *ret)
 {
 	struct buf b = {0};
 	uint8_t *room; /* all at once, since it grows by copying */
@@ -53,33 +53,35 @@ enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret)
 	if (!e)
 		e = put_openings(c, &b);
 	if (!e)
-		*ret = sha256_parts((struct view[]){buf_view(&b), c->disclosure}, 2);
+		e = fingerprint_make(f, (struct view[]){buf_view(&b), c->disclosure}, 2, ret);
 	if (b.n)
 		wipe(buf_data(&b), b.n);
 	buf_fini(&b);
 	return e ? err_trace(e) : ERR_OK;
 }
 
-static size_t set_of(const struct digest *digest)
+static size_t set_of(const struct fingerprint *print)
 {
-	return (size_t)(digest->b[0] | digest->b[1] << 8) % DISCLOSED_SETS;
+	return (size_t)(print->b[0] | print->b[1] << 8) % DISCLOSED_SETS;
 }
 
-const struct disclosed *disclosed_find(const struct disclosed_memo *m, const struct digest *digest)
+const struct disclosed *disclosed_find(const struct disclosed_memo *m,
+				       const struct fingerprint *print)
 {
-	const struct disclosed *set = m->of[set_of(digest)];
+	const struct disclosed *set = m->of[set_of(print)];
 
 	for (size_t i = 0; i < DISCLOSED_WAYS; i++)
-		if (digest_eq(&set[i].digest, digest))
+		if (set[i].is_kept && fingerprint_eq(&set[i].print, print))
 			return &set[i];
 	return NULL;
 }
 
 void disclosed_add(struct disclosed_memo *m, const struct disclosed *d)
 {
-	const size_t set = set_of(&d->digest);
+	const size_t set = set_of(&d->print);
 
 	m->of[set][m->next[set]] = *d;
+	m->of[set][m->next[set]].is_kept = true;
 	m->next[set] = (uint8_t)((m->next[set] + 1) % DISCLOSED_WAYS);
 }
 
