@@ -228,7 +228,8 @@ static enum err decrypt_some(struct link *l, uint64_t mono_ms)
 		uint8_t *to;
 		enum err e;
 
-		e = buf_reserve(&l->in, missing > n ? missing : n, &to);
+		/* The next one's beginning may come with its end. */
+		e = buf_reserve(&l->in, missing ? missing + LINK_INPUT_MAX : n, &to);
 		if (e)
 			return link_fail(l, e, mono_ms);
 		r = tls_read(l->tls, to, n, &n_read);

@@ -9,7 +9,7 @@
 #include "wire/frame.h"
 
 #define READ_BYTES 65536u
-#define KEEP_BYTES (512u * 1024u) /* of an empty buffer; larger ones are given back */
+#define KEEP_BYTES FRAME_RELAY_MAX /* of an empty buffer; larger ones are given back */
 
 struct channel {
 	struct loop *loop;
