@@ -316,7 +316,7 @@ struct joining {
 	const struct opened_slice *more;
 	size_t n_more;
 	struct buf bytes; /* salt and slice of each, one after the other */
-	size_t end[SLICES_MAX];
+	size_t *end;	  /* SLICES_MAX */
 	size_t n_slice;
 };
 
@@ -350,28 +350,28 @@ enum err received_record_join(struct node *n, const struct digest *manifest, int
 			      const struct opened_slice *more, size_t n_more, struct buf *out,
 			      size_t *ret_n)
 {
-	CLEANUP(freep) struct joining *j = calloc(1, sizeof(*j));
-	CLEANUP(freep) struct view *slice = calloc(SLICES_MAX, sizeof(*slice));
+	CLEANUP(freep) size_t *end = reallocarray(NULL, SLICES_MAX, sizeof(*end));
+	CLEANUP(freep) struct view *slice = reallocarray(NULL, SLICES_MAX, sizeof(*slice));
+	struct joining j = {.n = n, .more = more, .n_more = n_more, .end = end};
 	enum err e;
 
-	if (!j || !slice)
+	if (!end || !slice)
 		return err_new(ERR_NOMEM, "record");
 	if (n_more > SLICES_MAX)
 		return err_new(ERR_LIMIT, "more openings than a record has");
-	*j = (struct joining){.n = n, .more = more, .n_more = n_more};
-	e = opening_walk(n->store, manifest, load_opening, j);
-	for (size_t i = 0; !e && i < j->n_slice; i++) {
-		size_t start = (i ? j->end[i - 1] : 0) + SLICE_SALT_BYTES;
+	e = opening_walk(n->store, manifest, load_opening, &j);
+	for (size_t i = 0; !e && i < j.n_slice; i++) {
+		size_t start = (i ? j.end[i - 1] : 0) + SLICE_SALT_BYTES;
 
-		slice[i] = view_of(buf_data(&j->bytes) + start, j->end[i] - start);
+		slice[i] = view_of(buf_data(&j.bytes) + start, j.end[i] - start);
 	}
 	for (size_t i = 0; !e && i < n_more; i++)
-		slice[j->n_slice + i] = more[i].slice;
+		slice[j.n_slice + i] = more[i].slice;
 	if (!e)
-		e = record_join((enum record_type)type, slice, j->n_slice + n_more, out);
-	*ret_n = j->n_slice + n_more;
-	if (j->bytes.n)
-		wipe(buf_data(&j->bytes), j->bytes.n);
-	buf_fini(&j->bytes);
+		e = record_join((enum record_type)type, slice, j.n_slice + n_more, out);
+	*ret_n = j.n_slice + n_more;
+	if (j.bytes.n)
+		wipe(buf_data(&j.bytes), j.bytes.n);
+	buf_fini(&j.bytes);
 	return e ? err_trace(e) : ERR_OK;
 }
