@@ -1,62 +1,72 @@
 #include "node/disclosed.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/own.h"
 #include "base/secret.h"
 
 /* Of all that is not as long as any other the length counts too. */
-static enum err put_sized(struct buf *b, struct view v)
+static size_t size_of(struct view v)
 {
-	enum err e = buf_put_u32(b, (uint32_t)v.n);
-
-	return e ? err_trace(e) : buf_put_view(b, v);
+	return 4 + v.n;
 }
 
-static enum err put_openings(const struct disclosed_case *c, struct buf *b)
+static uint8_t *put_sized(uint8_t *to, struct view v)
 {
-	enum err e = ERR_OK;
-
-	for (size_t i = 0; !e && i < c->n_openings; i++) {
-		const struct pb_opening *o = c->openings[i];
-
-		e = put_sized(b, message_bytes(o->has_salt, o->salt));
-		if (!e)
-			e = put_sized(b, message_bytes(o->has_slice, o->slice));
-	}
-	return e ? err_trace(e) : ERR_OK;
+	put_u32be(to, (uint32_t)v.n);
+	if (v.n)
+		memcpy(to + 4, v.p, v.n);
+	return to + size_of(v);
 }
 
-static size_t openings_size(const struct disclosed_case *c)
+static struct view salt_of(const struct pb_opening *o)
 {
-	size_t n = 0;
+	return message_bytes(o->has_salt, o->salt);
+}
+
+static struct view slice_of(const struct pb_opening *o)
+{
+	return message_bytes(o->has_slice, o->slice);
+}
+
+/* All but the disclosure, which is what is left, large, and in one piece already. */
+static size_t case_size(const struct disclosed_case *c)
+{
+	size_t n = DIGEST_BYTES + 4 + 4 + 4;
 
 	for (size_t i = 0; i < c->n_openings; i++)
-		n += 4 + c->openings[i]->salt.len + 4 + c->openings[i]->slice.len;
+		n += size_of(salt_of(c->openings[i])) + size_of(slice_of(c->openings[i]));
 	return n;
+}
+
+static uint8_t *put_case(uint8_t *to, const struct disclosed_case *c)
+{
+	memcpy(to, c->agreement.b, DIGEST_BYTES);
+	to += DIGEST_BYTES;
+	put_u32be(to, (uint32_t)c->purpose);
+	put_u32be(to + 4, c->has_consent);
+	put_u32be(to + 8, (uint32_t)c->n_openings);
+	to += 12;
+	for (size_t i = 0; i < c->n_openings; i++) {
+		to = put_sized(to, salt_of(c->openings[i]));
+		to = put_sized(to, slice_of(c->openings[i]));
+	}
+	return to;
 }
 
 enum err disclosed_print(const struct disclosed_case *c, struct fingerprinter *f,
 			 struct fingerprint *ret)
 {
-	struct buf b = {0};
-	uint8_t *room; /* all at once, since it grows by copying */
-	enum err e = buf_reserve(&b, DIGEST_BYTES + 4 + 1 + 4 + openings_size(c), &room);
+	const size_t n = case_size(c);
+	CLEANUP(freep) uint8_t *bytes = malloc(n);
+	enum err e;
 
-	if (!e)
-		e = buf_put_view(&b, view_digest(&c->agreement));
-	if (!e)
-		e = buf_put_u32(&b, (uint32_t)c->purpose);
-	if (!e)
-		e = buf_put_u8(&b, c->has_consent);
-	if (!e)
-		e = buf_put_u32(&b, (uint32_t)c->n_openings);
-	if (!e)
-		e = put_openings(c, &b);
-	if (!e)
-		e = fingerprint_make(f, (struct view[]){buf_view(&b), c->disclosure}, 2, ret);
-	if (b.n)
-		wipe(buf_data(&b), b.n);
-	buf_fini(&b);
+	if (!bytes)
+		return err_new(ERR_NOMEM, "a disclosure's %zu bytes", n);
+	ASSERT(put_case(bytes, c) == bytes + n);
+	e = fingerprint_make(f, (struct view[]){view_of(bytes, n), c->disclosure}, 2, ret);
+	wipe(bytes, n);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -47,7 +47,7 @@ struct disclosed_case {
 	bool has_consent;
 };
 
-/** The fingerprint of all of it; errors as fingerprint_make() and buf_reserve(). */
+/** The fingerprint of all of it; ERR_NOMEM, or errors as fingerprint_make(). */
 enum err disclosed_print(const struct disclosed_case *c, struct fingerprinter *f,
 			 struct fingerprint *ret) WARN_UNUSED;
 
