@@ -9,7 +9,8 @@
 #include "wire/frame.h"
 
 #define READ_BYTES 65536u
-#define KEEP_BYTES FRAME_RELAY_MAX /* of an empty buffer; larger ones are given back */
+/* Of an empty buffer; larger ones are given back. Two batches, and what is queued behind them. */
+#define KEEP_BYTES (2u * 1024u * 1024u)
 
 struct channel {
 	struct loop *loop;
