@@ -153,20 +153,10 @@ static void manifest_read(struct query *q, struct manifest_row *row)
 
 DEFINE_ROW_ONE(manifest)
 
-enum err manifest_put(struct store *s, const struct manifest_row *row)
+static enum err manifest_insert(struct store *s, const struct manifest_row *row)
 {
 	CLEANUP(query_end) struct query q = {0};
-	struct manifest_row held;
-	enum err e;
 
-	e = manifest_get(s, &row->digest, &held);
-	if (!e) {
-		if (!view_eq(held.manifest, row->manifest))
-			return err_new(ERR_EXISTS, "another manifest has this digest");
-		return ERR_OK;
-	}
-	if (e != ERR_NOT_FOUND)
-		return err_trace(e);
 	query_begin(s, ST_MANIFEST_PUT,
 		    "INSERT INTO manifest (digest, peer, bytes, seal) VALUES (?, ?, ?, ?)", &q);
 	query_bind_digest(&q, &row->digest);
@@ -184,6 +174,20 @@ enum err manifest_get(struct store *s, const struct digest *digest, struct manif
 		    "SELECT digest, peer, bytes, seal FROM manifest WHERE digest = ?", &q);
 	query_bind_digest(&q, digest);
 	return manifest_one(&q, ret);
+}
+
+/* Nearly all are new. */
+enum err manifest_put(struct store *s, const struct manifest_row *row)
+{
+	struct manifest_row held;
+	enum err e = manifest_insert(s, row);
+
+	if (e == ERR_EXISTS) {
+		e = manifest_get(s, &row->digest, &held);
+		if (!e && !view_eq(held.manifest, row->manifest))
+			return err_new(ERR_EXISTS, "another manifest has this digest");
+	}
+	return e ? err_trace(e) : ERR_OK;
 }
 
 #define OPENING_COLUMNS "manifest, commitment, path, is_singular, peer, k, wrapped_key, cipher"
