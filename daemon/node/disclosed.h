@@ -9,7 +9,8 @@
  * is opened), each opening beside it, and what the agreement was asked: its digest, purpose,
  * consent. What the checks ask besides does not take back a result: the schema is this program's,
  * what a pinned key signed stays signed, and openings are added under a manifest, never exchanged.
- * That the agreement is in force and valid is checked each time, before.
+ * Whoever deletes a manifest, or pins another key, forgets all of this. That the agreement is in
+ * force and valid is checked each time, before.
  */
 #ifndef NODE_DISCLOSED_H
 #define NODE_DISCLOSED_H
