@@ -5,8 +5,9 @@
 
 #include "base/own.h"
 #include "base/secret.h"
+#include "crypto/digest.h"
 
-/* Of all that is not as long as any other the length counts too. */
+/* Of all that is not as long as any other the length is hashed too. */
 static size_t size_of(struct view v)
 {
 	return 4 + v.n;
@@ -55,43 +56,39 @@ static uint8_t *put_case(uint8_t *to, const struct disclosed_case *c)
 	return to;
 }
 
-enum err disclosed_print(const struct disclosed_case *c, struct fingerprinter *f,
-			 struct fingerprint *ret)
+enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret)
 {
 	const size_t n = case_size(c);
 	CLEANUP(freep) uint8_t *bytes = malloc(n);
-	enum err e;
 
 	if (!bytes)
 		return err_new(ERR_NOMEM, "a disclosure's %zu bytes", n);
 	ASSERT(put_case(bytes, c) == bytes + n);
-	e = fingerprint_make(f, (struct view[]){view_of(bytes, n), c->disclosure}, 2, ret);
+	*ret = sha256_parts((struct view[]){view_of(bytes, n), c->disclosure}, 2);
 	wipe(bytes, n);
-	return e ? err_trace(e) : ERR_OK;
+	return ERR_OK;
 }
 
-static size_t set_of(const struct fingerprint *print)
+static size_t set_of(const struct digest *digest)
 {
-	return (size_t)(print->b[0] | print->b[1] << 8) % DISCLOSED_SETS;
+	return (size_t)(digest->b[0] | digest->b[1] << 8) % DISCLOSED_SETS;
 }
 
-const struct disclosed *disclosed_find(const struct disclosed_memo *m,
-				       const struct fingerprint *print)
+const struct disclosed *disclosed_find(const struct disclosed_memo *m, const struct digest *digest)
 {
-	const struct disclosed *set = m->of[set_of(print)];
+	const struct disclosed *set = m->of[set_of(digest)];
 
 	for (size_t i = 0; i < DISCLOSED_WAYS; i++)
-		if (set[i].is_kept && fingerprint_eq(&set[i].print, print))
+		if (digest_eq(&set[i].digest, digest))
 			return &set[i];
 	return NULL;
 }
 
 void disclosed_add(struct disclosed_memo *m, const struct disclosed *d)
 {
-	const size_t set = set_of(&d->print);
+	const size_t set = set_of(&d->digest);
 
 	m->of[set][m->next[set]] = *d;
-	m->of[set][m->next[set]].is_kept = true;
 	m->next[set] = (uint8_t)((m->next[set] + 1) % DISCLOSED_WAYS);
 }
 

@@ -1,14 +1,14 @@
 /**
  * @file
  * Disclosures to us that were checked and stored lately: a record is often referred again, to the
- * same extent. Of each is kept a fingerprint of all that its checks look at, so that the same again
+ * same extent. Of each is kept a digest over all that its checks look at, so that the same again
  * needs none of them: neither its manifest nor its seal is read, no slice is hashed, nothing is
  * compared with what stands in the database.
  *
- * The fingerprint covers the bytes of the disclosure as the body holds them (manifest, seal, what
- * is opened), each opening beside it, and what the agreement was asked: its digest, purpose,
- * consent. What the checks ask besides does not take back a result: the schema is this program's,
- * what a pinned key signed stays signed, and openings are added under a manifest, never exchanged.
+ * The digest covers the bytes of the disclosure as the body holds them (manifest, seal, what is
+ * opened), each opening beside it, and what the agreement was asked: its digest, purpose, consent.
+ * What the checks ask besides does not take back a result: the schema is this program's, what a
+ * pinned key signed stays signed, and openings are added under a manifest, never exchanged.
  * Whoever deletes a manifest, or pins another key, forgets all of this. That the agreement is in
  * force and valid is checked each time, before.
  */
@@ -17,7 +17,6 @@
 
 #include "base/digest.h"
 #include "base/err.h"
-#include "crypto/fingerprint.h"
 #include "record/manifest.h"
 #include "wire/message.h"
 
@@ -25,10 +24,9 @@
 #define DISCLOSED_SETS 512 /**< a power of two, at most 65,536 */
 #define DISCLOSED_WAYS 8
 
-/** What a fingerprint stands for. */
+/** What a digest stands for. */
 struct disclosed {
-	struct fingerprint print;
-	bool is_kept;
+	struct digest digest; /**< all zero: nothing */
 	uint8_t record_id[RECORD_ID_BYTES];
 };
 
@@ -48,13 +46,11 @@ struct disclosed_case {
 	bool has_consent;
 };
 
-/** The fingerprint of all of it; ERR_NOMEM, or errors as fingerprint_make(). */
-enum err disclosed_print(const struct disclosed_case *c, struct fingerprinter *f,
-			 struct fingerprint *ret) WARN_UNUSED;
+/** The digest over all of it; or ERR_NOMEM. */
+enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret) WARN_UNUSED;
 
-/** The one of this fingerprint, good until another is added; NULL: it is not known. */
-const struct disclosed *disclosed_find(const struct disclosed_memo *m,
-				       const struct fingerprint *print);
+/** The one of this digest, good until another is added; NULL: it is not known. */
+const struct disclosed *disclosed_find(const struct disclosed_memo *m, const struct digest *digest);
 
 /** Keep one whose every check was passed and all of which was written in this transaction. */
 void disclosed_add(struct disclosed_memo *m, const struct disclosed *d);

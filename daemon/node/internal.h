@@ -304,7 +304,6 @@ struct node {
 	const struct cert_chain *seal_chain;
 	const struct trust *trust;
 	struct box_keeper *keeper;
-	struct fingerprinter *fingerprinter;
 	struct store *store;
 	bool in_transaction;
 	const char *hold;	 /* why nothing is signed: one of these two; see hold.h */

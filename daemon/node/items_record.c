@@ -218,11 +218,10 @@ static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,
 
 /* Which key the originator's is counts with the record: a chain of certificates is judged now, each
  * time, but what a pinned key signed stays signed. */
-static void keep_disclosed(struct taking *t, const struct manifest *m,
-			   const struct fingerprint *print)
+static void keep_disclosed(struct taking *t, const struct manifest *m, const struct digest *digest)
 {
 	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
-	struct disclosed d = {.print = *print};
+	struct disclosed d = {.digest = *digest};
 
 	if (!originator || !originator->row.pinned)
 		return;
@@ -232,7 +231,7 @@ static void keep_disclosed(struct taking *t, const struct manifest *m,
 
 /* One that is not known: manifest, seal, openings. */
 static enum err take_new_record(struct taking *t, const struct pb_referral *r,
-				const struct agreement *a, const struct fingerprint *print,
+				const struct agreement *a, const struct digest *digest,
 				uint8_t ret_record_id[RECORD_ID_BYTES])
 {
 	const struct pb_disclosure *d = r->record;
@@ -253,7 +252,7 @@ static enum err take_new_record(struct taking *t, const struct pb_referral *r,
 	e = store_manifest(t, d, &m);
 	if (e)
 		return err_trace(e);
-	keep_disclosed(t, &m, print);
+	keep_disclosed(t, &m, digest);
 	memcpy(ret_record_id, m.terms.record_id, RECORD_ID_BYTES);
 	return ERR_OK;
 }
@@ -271,19 +270,19 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 		.has_consent = referral_has_consent(r),
 	};
 	const struct disclosed *known;
-	struct fingerprint print;
+	struct digest digest;
 	enum err e;
 
 	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
 		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
-	e = disclosed_print(&c, t->n->fingerprinter, &print);
+	e = disclosed_digest(&c, &digest);
 	if (e)
 		return err_trace(e);
-	known = disclosed_find(&t->n->disclosed, &print);
+	known = disclosed_find(&t->n->disclosed, &digest);
 	if (known)
 		memcpy(row->record_id, known->record_id, sizeof(row->record_id));
 	else
-		e = take_new_record(t, r, a, &print, row->record_id);
+		e = take_new_record(t, r, a, &digest, row->record_id);
 	if (e || t->reason)
 		return e;
 	/* what was checked names as many commitments as it opens, and its manifest's digest */

@@ -179,8 +179,6 @@ static enum err node_new(const struct node_options *options, struct node **ret)
 	e = box_keeper_new(options->node_key,
 			   &(struct box_source){.random = n->port.random, .ctx = n->port.ctx},
 			   &n->keeper);
-	if (!e)
-		e = fingerprinter_new(options->node_key, &n->fingerprinter);
 	if (e)
 		return err_trace(e);
 	*ret = TAKE(n);
@@ -318,6 +316,5 @@ void node_close(struct node *n)
 	buf_fini(&n->note_before);
 	store_close(n->store);
 	box_keeper_free(n->keeper);
-	fingerprinter_free(n->fingerprinter);
 	free(n);
 }

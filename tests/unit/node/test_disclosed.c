@@ -2,7 +2,6 @@
  * nothing else. */
 #include "unit/node/items.h"
 
-#include "crypto/digest.h"
 #include "store/internal.h"
 
 /* The same terms, disclosure and openings as the next position. */
@@ -21,11 +20,12 @@ static struct evil_item *add_again(struct evil *e, struct evil_referral *r)
 static size_t n_kept(const struct evil *e)
 {
 	const struct disclosed_memo *m = &e->victim->node->disclosed;
+	const struct digest none = {{0}};
 	size_t n = 0;
 
 	for (size_t i = 0; i < DISCLOSED_SETS; i++)
 		for (size_t j = 0; j < DISCLOSED_WAYS; j++)
-			n += m->of[i][j].is_kept;
+			n += !digest_eq(&m->of[i][j].digest, &none);
 	return n;
 }
 
@@ -33,7 +33,7 @@ static size_t n_kept(const struct evil *e)
 
 static struct disclosed numbered(unsigned i)
 {
-	struct disclosed d = {.print = {{1, 2, (uint8_t)i}}};
+	struct disclosed d = {.digest = {{1, 2, (uint8_t)i}}};
 
 	d.record_id[0] = (uint8_t)i;
 	return d;
@@ -48,12 +48,12 @@ static void a_set_keeps_the_newest(void **state)
 	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
 		struct disclosed d = numbered(i);
 
-		assert_null(disclosed_find(m, &d.print));
+		assert_null(disclosed_find(m, &d.digest));
 		disclosed_add(m, &d);
 	}
 	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
 		struct disclosed d = numbered(i);
-		const struct disclosed *found = disclosed_find(m, &d.print);
+		const struct disclosed *found = disclosed_find(m, &d.digest);
 
 		assert_int_equal(found != NULL, i > 2);
 		if (found)
@@ -63,23 +63,20 @@ static void a_set_keeps_the_newest(void **state)
 	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
 		struct disclosed d = numbered(i);
 
-		assert_null(disclosed_find(m, &d.print));
+		assert_null(disclosed_find(m, &d.digest));
 	}
 	free(m);
 }
 
-static struct fingerprinter *fingerprinter;
-
-static struct fingerprint print_of(const struct disclosed_case *c)
+static struct digest digest_of(const struct disclosed_case *c)
 {
-	struct fingerprint p;
+	struct digest d;
 
-	assert_int_equal(disclosed_print(c, fingerprinter, &p), ERR_OK);
-	return p;
+	assert_int_equal(disclosed_digest(c, &d), ERR_OK);
+	return d;
 }
 
-/* Each thing that is asked for makes another fingerprint, also where one byte goes to the
- * neighbour. */
+/* Each thing that is asked for makes another digest, also where one byte goes to the neighbour. */
 static void everything_that_is_checked_counts(void **state)
 {
 	static uint8_t bytes[] = "salt and slice";
@@ -87,46 +84,40 @@ static void everything_that_is_checked_counts(void **state)
 	struct pb_opening *const list[] = {&o[0], &o[1]};
 	struct disclosed_case c = {
 		.disclosure = view_str("disclosure"), .openings = list, .n_openings = 2};
-	struct fingerprint d[9];
-	CLEANUP(secret_freep) struct secret *key = NULL;
+	struct digest d[9];
 
 	(void)state;
-	assert_int_equal(crypto_init(), ERR_OK);
-	assert_int_equal(secret_new(view_of(bytes, sizeof(bytes)), &key), ERR_OK);
-	assert_int_equal(fingerprinter_new(key, &fingerprinter), ERR_OK);
 	for (size_t i = 0; i < 2; i++) {
 		o[i].has_salt = o[i].has_slice = 1;
 		o[i].salt = message_borrow(view_of(bytes, 4));
 		o[i].slice = message_borrow(view_of(bytes + 4, 4));
 	}
-	d[0] = print_of(&c);
+	d[0] = digest_of(&c);
 	o[0].salt.len = 5;
-	d[1] = print_of(&c);
+	d[1] = digest_of(&c);
 	o[0].slice.data++, o[0].slice.len--; /* the same bytes, in other parts */
-	d[2] = print_of(&c);
+	d[2] = digest_of(&c);
 	o[0].slice.len = o[0].salt.len = 4, o[0].slice.data--;
 	c.n_openings = 1;
-	d[3] = print_of(&c);
+	d[3] = digest_of(&c);
 	c.n_openings = 2;
 	c.disclosure.n--;
-	d[4] = print_of(&c);
+	d[4] = digest_of(&c);
 	c.disclosure.n++;
 	c.agreement.b[31] = 1;
-	d[5] = print_of(&c);
+	d[5] = digest_of(&c);
 	c.agreement.b[31] = 0;
 	c.purpose = 1;
-	d[6] = print_of(&c);
+	d[6] = digest_of(&c);
 	c.purpose = 0;
 	c.has_consent = true;
-	d[7] = print_of(&c);
+	d[7] = digest_of(&c);
 	c.has_consent = false;
-	d[8] = print_of(&c);
-	assert_true(fingerprint_eq(&d[0], &d[8]));
+	d[8] = digest_of(&c);
+	assert_true(digest_eq(&d[0], &d[8]));
 	for (size_t i = 0; i < 8; i++)
 		for (size_t j = i + 1; j < 8; j++)
-			assert_false(fingerprint_eq(&d[i], &d[j]));
-	fingerprinter_free(fingerprinter);
-	crypto_fini();
+			assert_false(digest_eq(&d[i], &d[j]));
 }
 
 /* --- what came is remembered --- */
