@@ -29,7 +29,7 @@
 #include "crypto/cert.h"
 #include "crypto/sign.h"
 
-#define NODE_TURN_INPUTS_MAX 512 /**< inputs that one turn takes, half of them of sessions */
+#define NODE_TURN_INPUTS_MAX 256 /**< inputs that one turn takes, half of them of sessions */
 #define NODE_TURN_ROWS_MAX 4000	 /**< rows of lists that one turn looks at; then inputs wait */
 /** Bytes of input and of replies that one turn takes. */
 #define NODE_TURN_BYTES_MAX (4 * 1024 * 1024)

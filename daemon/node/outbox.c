@@ -8,7 +8,7 @@
 struct parcel {
 	struct node *n;
 	struct session *s;
-	struct pb_item *list[BATCH_ITEMS_MAX];
+	struct pb_item *list[BATCH_ITEMS_SENT];
 	size_t n_item;
 	size_t n_bytes;
 	uint64_t last_k;
@@ -300,7 +300,7 @@ void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k)
 /* Is there room for the next one, whatever its size? */
 static bool has_room(const struct parcel *p, uint64_t k)
 {
-	return p->n_item < BATCH_ITEMS_MAX && window_is_open(p->s, k);
+	return p->n_item < BATCH_ITEMS_SENT && window_is_open(p->s, k);
 }
 
 static bool fits(const struct parcel *p, const struct packed_item *i)
