@@ -3,11 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_commitment(const void *a, const void *b)
+static int by_commitment(const void *a, const void *b, void *commitments)
 {
-	const struct opened_slice *x = a, *y = b;
+	const struct digest *const of = commitments;
 
-	return digest_cmp(&x->commitment, &y->commitment);
+	return digest_cmp(&of[*(const uint16_t *)a], &of[*(const uint16_t *)b]);
+}
+
+void disclosure_order(const struct digest *commitment, size_t n, uint16_t *ret)
+{
+	ASSERT(n <= COMMITMENTS_MAX);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (uint16_t)i;
+	if (n)
+		qsort_r(ret, n, sizeof(ret[0]), by_commitment, (void *)(uintptr_t)commitment);
 }
 
 enum err disclosure_select(const struct agreement *a, const struct policy_case *c,
@@ -18,7 +27,8 @@ enum err disclosure_select(const struct agreement *a, const struct policy_case *
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < from->slices->n; i++) {
+	for (size_t at = 0; at < from->slices->n; at++) {
+		const size_t i = from->ascending[at];
 		const struct slice *s = &from->slices->slice[i];
 		bool known = false;
 		enum err e;
@@ -39,8 +49,6 @@ enum err disclosure_select(const struct agreement *a, const struct policy_case *
 			.slice = s->bytes,
 		};
 	}
-	if (n)
-		qsort(ret, n, sizeof(ret[0]), by_commitment);
 	*ret_n = n;
 	return ERR_OK;
 }

@@ -28,7 +28,11 @@ struct sealed_slices {
 	const struct slice_set *slices;
 	const uint8_t *salts;		 /**< SLICE_SALT_BYTES a slice */
 	const struct digest *commitment; /**< slice_commitment() of each */
+	const uint16_t *ascending;	 /**< numbers of slices, ascending in commitment */
 };
+
+/** Fill sealed_slices.ascending: room for as many as there are, at most COMMITMENTS_MAX. */
+void disclosure_order(const struct digest *commitment, size_t n, uint16_t *ret);
 
 /**
  * Choose what may leave: every slice whose unit the agreement allows in this case.

@@ -21,6 +21,7 @@ void own_record_free(struct own_record *r)
 	buf_fini(&r->seal_note);
 	slice_set_fini(&r->slices);
 	free(r->commitment);
+	free(r->ascending);
 	free(r);
 }
 
@@ -120,7 +121,8 @@ static void keep_open(struct node *n, struct own_record *r)
 
 	r->n_bytes = sizeof(*r) + OWN_PROOF_BYTES + r->record.n + r->salts.n + r->manifest.n +
 		     r->slices.storage.n +
-		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->commitment));
+		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->commitment) +
+				    sizeof(*r->ascending));
 	while (c->oldest && c->n_bytes + r->n_bytes > OWN_RECORDS_BYTES_MAX)
 		close_one(c, c->oldest);
 	r->next = *at;
@@ -154,11 +156,13 @@ static enum err commit_to_slices(struct own_record *r)
 	if (r->salts.n != r->slices.n * SLICE_SALT_BYTES)
 		return err_new(ERR_STORAGE, "salts do not fit the record");
 	r->commitment = calloc(r->slices.n + 1, sizeof(*r->commitment));
-	if (!r->commitment)
+	r->ascending = calloc(r->slices.n + 1, sizeof(*r->ascending));
+	if (!r->commitment || !r->ascending)
 		return err_new(ERR_NOMEM, "commitments");
 	for (size_t i = 0; i < r->slices.n; i++)
 		r->commitment[i] = slice_commitment(buf_data(&r->salts) + i * SLICE_SALT_BYTES,
 						    r->slices.slice[i].bytes);
+	disclosure_order(r->commitment, r->slices.n, r->ascending);
 	return ERR_OK;
 }
 
@@ -229,8 +233,10 @@ void own_record_revised(struct node *n, const uint8_t id[RECORD_ID_BYTES])
 
 struct sealed_slices own_record_sealed(const struct own_record *r)
 {
-	return (struct sealed_slices){
-		.slices = &r->slices, .salts = buf_data(&r->salts), .commitment = r->commitment};
+	return (struct sealed_slices){.slices = &r->slices,
+				      .salts = buf_data(&r->salts),
+				      .commitment = r->commitment,
+				      .ascending = r->ascending};
 }
 
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,

@@ -28,6 +28,7 @@ struct own_record {
 	struct buf salts;
 	struct slice_set slices;
 	struct digest *commitment; /**< slices.n */
+	uint16_t *ascending;	   /**< slices.n: see struct sealed_slices */
 	struct buf manifest;
 	struct buf seal_entry, seal_proof, seal_note; /**< empty until own_record_proof() */
 	size_t n_bytes;				      /**< counted against OWN_RECORDS_BYTES_MAX */

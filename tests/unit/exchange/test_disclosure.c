@@ -123,12 +123,16 @@ static int teardown(void **state)
 static struct sealed_slices sealed(void)
 {
 	static struct digest commitment[SLICES_MAX];
+	static uint16_t ascending[SLICES_MAX];
 
 	for (size_t i = 0; i < given.slices.n; i++)
 		commitment[i] = slice_commitment(given.salts + i * SLICE_SALT_BYTES,
 						 given.slices.slice[i].bytes);
-	return (struct sealed_slices){
-		.slices = &given.slices, .salts = given.salts, .commitment = commitment};
+	disclosure_order(commitment, given.slices.n, ascending);
+	return (struct sealed_slices){.slices = &given.slices,
+				      .salts = given.salts,
+				      .commitment = commitment,
+				      .ascending = ascending};
 }
 
 /* A disclosure as a message, of slices by their number in the set. */
