@@ -182,6 +182,11 @@ static bool leaves_gap(const struct pb_batch *m, uint64_t received_k)
 	return k > received_k + 1;
 }
 
+static enum batch_result failed(enum err e)
+{
+	return e == ERR_NOMEM ? BATCH_NOMEM : BATCH_FAULT;
+}
+
 enum batch_result batch_check(const struct pb_batch *message, const struct batch_expected *expected,
 			      struct batch *ret)
 {
@@ -195,7 +200,7 @@ enum batch_result batch_check(const struct pb_batch *message, const struct batch
 	ret->note = message_bytes(1, message->checkpoint);
 	e = checkpoint_read(ret->note, expected->origin, expected->key, &ret->checkpoint);
 	if (e)
-		return BATCH_FAULT;
+		return failed(e);
 	if (expected->held_size && ret->checkpoint.size == expected->held_size &&
 	    !digest_eq(&ret->checkpoint.root, &expected->held_root))
 		return BATCH_CONTRADICTION;
@@ -204,7 +209,7 @@ enum batch_result batch_check(const struct pb_batch *message, const struct batch
 	e = check_consistency(message, expected, &ret->checkpoint);
 	if (!e)
 		e = read_items(message, expected, ret);
-	return e ? BATCH_FAULT : BATCH_OK;
+	return e ? failed(e) : BATCH_OK;
 }
 
 enum prefix_result batch_prefix(const struct pb_batch *message, const struct checkpoint *to,

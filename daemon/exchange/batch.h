@@ -79,6 +79,7 @@ enum batch_result {
 	BATCH_OK,
 	BATCH_RESUME,	     /**< it does not start from what we hold: answer RESUME */
 	BATCH_FAULT,	     /**< SESSION: close, store nothing; err_words() says why */
+	BATCH_NOMEM,	     /**< nothing is said of the batch: memory ran out here */
 	BATCH_CONTRADICTION, /**< INCIDENT: its checkpoint contradicts the one held */
 };
 

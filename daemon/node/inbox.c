@@ -391,6 +391,8 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 		return take_verified(n, s, m, b);
 	case BATCH_RESUME:
 		return batch_does_not_follow(n, s);
+	case BATCH_NOMEM:
+		return err_new(ERR_NOMEM, "batch");
 	case BATCH_FAULT:
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "batch is not acceptable");
 	case BATCH_CONTRADICTION:
