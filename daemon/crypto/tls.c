@@ -456,10 +456,10 @@ enum tls_result tls_write(struct tls *t, struct view v)
 		return TLS_AGAIN_OUT;
 	if (v.n == 0)
 		return TLS_OK;
+	ERR_clear_error(); /* what is queued when this fails is of this call */
 	/* Room for all of its records at once, else the buffer grows with each. */
 	if (buf_reserve(&t->out, v.n + (v.n / RECORD_BYTES + 1) * RECORD_MORE, &to))
 		return fail(t);
-	ERR_clear_error();
 	returned = SSL_write_ex(t->ssl, v.p, v.n, &n);
 	/* Our BIO takes all or fails, so there is no half of a write to go on with. */
 	if (returned != 1 || n != v.n)
