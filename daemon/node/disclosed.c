@@ -34,7 +34,7 @@ static struct view slice_of(const struct pb_opening *o)
 /* All but the disclosure, which is what is left, large, and in one piece already. */
 static size_t case_size(const struct disclosed_case *c)
 {
-	size_t n = DIGEST_BYTES + 4 + 4 + 4;
+	size_t n = DIGEST_BYTES + 8 + 4 + 4 + 4;
 
 	for (size_t i = 0; i < c->n_openings; i++)
 		n += size_of(salt_of(c->openings[i])) + size_of(slice_of(c->openings[i]));
@@ -45,10 +45,11 @@ static uint8_t *put_case(uint8_t *to, const struct disclosed_case *c)
 {
 	memcpy(to, c->agreement.b, DIGEST_BYTES);
 	to += DIGEST_BYTES;
-	put_u32be(to, (uint32_t)c->purpose);
-	put_u32be(to + 4, c->has_consent);
-	put_u32be(to + 8, (uint32_t)c->n_openings);
-	to += 12;
+	put_u64be(to, (uint64_t)c->peer);
+	put_u32be(to + 8, (uint32_t)c->purpose);
+	put_u32be(to + 12, c->has_consent);
+	put_u32be(to + 16, (uint32_t)c->n_openings);
+	to += 20;
 	for (size_t i = 0; i < c->n_openings; i++) {
 		to = put_sized(to, salt_of(c->openings[i]));
 		to = put_sized(to, slice_of(c->openings[i]));

@@ -6,11 +6,11 @@
  * compared with what stands in the database.
  *
  * The digest covers the bytes of the disclosure as the body holds them (manifest, seal, what is
- * opened), each opening beside it, and what the agreement was asked: its digest, purpose, consent.
- * What the checks ask besides does not take back a result: the schema is this program's, what a
- * pinned key signed stays signed, and openings are added under a manifest, never exchanged.
- * Whoever deletes a manifest, or pins another key, forgets all of this. That the agreement is in
- * force and valid is checked each time, before.
+ * opened), each opening beside it, who sends it, and what the agreement was asked: its digest,
+ * purpose, consent. What the checks ask besides does not take back a result: the schema is this
+ * program's, what a pinned key signed stays signed, and openings are added under a manifest, never
+ * exchanged. Whoever deletes a manifest, or pins another key, forgets all of this. That the
+ * agreement is in force and valid is checked each time, before.
  */
 #ifndef NODE_DISCLOSED_H
 #define NODE_DISCLOSED_H
@@ -41,6 +41,7 @@ struct disclosed_case {
 	struct view disclosure; /**< as the body holds it */
 	struct pb_opening *const *openings;
 	size_t n_openings;
+	int64_t peer; /**< who brought it: row id */
 	struct digest agreement;
 	int purpose;
 	bool has_consent;

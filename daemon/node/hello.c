@@ -64,6 +64,7 @@ static enum err pin(struct node *n, struct peer *p, const struct pb_hello *m, co
 	p->row.epoch = h->epoch;
 	verify_key_raw(h->key, p->row.seal_key);
 	p->row.pinned = true;
+	disclosed_forget(&n->disclosed); /* as of whom no key was pinned */
 	p->row.pinned_us = ledger_time_us(n);
 	p->row.received_head = start.head;
 	p->dirty = true;

@@ -84,7 +84,7 @@ static void everything_that_is_checked_counts(void **state)
 	struct pb_opening *const list[] = {&o[0], &o[1]};
 	struct disclosed_case c = {
 		.disclosure = view_str("disclosure"), .openings = list, .n_openings = 2};
-	struct digest d[9];
+	struct digest d[10];
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
@@ -113,10 +113,13 @@ static void everything_that_is_checked_counts(void **state)
 	c.has_consent = true;
 	d[7] = digest_of(&c);
 	c.has_consent = false;
+	c.peer = 1; /* the same, brought by another */
 	d[8] = digest_of(&c);
-	assert_true(digest_eq(&d[0], &d[8]));
-	for (size_t i = 0; i < 8; i++)
-		for (size_t j = i + 1; j < 8; j++)
+	c.peer = 0;
+	d[9] = digest_of(&c);
+	assert_true(digest_eq(&d[0], &d[9]));
+	for (size_t i = 0; i < 9; i++)
+		for (size_t j = i + 1; j < 9; j++)
 			assert_false(digest_eq(&d[i], &d[j]));
 }
 
