@@ -7,7 +7,8 @@
  * that it is so for every type is what tests/unit/wire/test_message_canonical.c shows.
  *
  * Like scan.h it knows fields that are optional or repeated, without default, not packed, not in a
- * oneof. Unknown fields are not written: what is decoded here has none.
+ * oneof, and no element of a repeated field that is NULL. Unknown fields are not written: what is
+ * decoded here has none.
  */
 #ifndef WIRE_ENCODE_H
 #define WIRE_ENCODE_H
