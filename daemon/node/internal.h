@@ -50,7 +50,7 @@
 #define WINDOW_BYTES (8u * 1024 * 1024)
 /* In one batch of ours: while the peer works on one, the other half of the window is on its way. */
 #define BATCH_ITEMS_SENT (WINDOW_ITEMS / 2)
-#define PUMP_BYTES_MAX (1024u * 1024u) /* made for one session in one turn, and one batch more */
+#define PUMP_BYTES_MAX (1024u * 1024u) /* made for one session at once, and one batch more */
 #define UNSENT_MAX (2u * 1024u * 1024u)
 #define PUMP_AGAIN_MS 50
 #define PING_AFTER_MS 60000

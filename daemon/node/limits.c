@@ -14,6 +14,8 @@ struct node_limits limits_or_usual(const struct node_limits *l)
 		.peer_notes_a_day =
 			l->peer_notes_a_day ? l->peer_notes_a_day : NODE_PEER_NOTES_A_DAY,
 		.peer_bytes_held = l->peer_bytes_held ? l->peer_bytes_held : NODE_PEER_BYTES_HELD,
+		.window_items = l->window_items && l->window_items < WINDOW_ITEMS ? l->window_items
+										  : WINDOW_ITEMS,
 	};
 }
 

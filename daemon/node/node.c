@@ -313,11 +313,9 @@ static enum err send_committed(struct node *n)
 	if (n->tree.size != n->signed_size)
 		return ERR_OK;
 	n->output = (struct output_queue){.end = &n->output.first};
-	for (struct session *s = n->session; !e && s; s = s->next) {
+	for (struct session *s = n->session; !e && s; s = s->next)
 		if (s->may_send_more)
 			e = outbox_pump(n, s);
-		s->may_send_more = false;
-	}
 	outputs_end(n, e == ERR_OK);
 	n->output = later;
 	return e ? err_trace(e) : ERR_OK;

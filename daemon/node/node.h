@@ -91,6 +91,7 @@ struct node_limits {
 	uint64_t peer_entries_a_day;
 	uint64_t peer_notes_a_day; /**< its checkpoints, kept as evidence */
 	uint64_t peer_bytes_held;
+	size_t window_items; /**< unreceipted items to a peer, at most 256 (PROTOCOL.md 6.3) */
 };
 
 #define NODE_RESERVE_BYTES (UINT64_C(64) << 20)

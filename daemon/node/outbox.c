@@ -115,6 +115,7 @@ static enum err pack(const struct written *w, struct packed_item **ret)
 	}
 	if (w->n_opened)
 		put_openings(i, w, &at);
+	ASSERT(at == i->store + n_store);
 	i->n_bytes = message_size(&i->item);
 	*ret = i;
 	return ERR_OK;
@@ -247,11 +248,11 @@ enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 /* Receipts and recalls ignore the window, and so does what stands before one in the chain: else two
  * full windows would wait for each other's receipts. What bounds those is that the peer reads: see
  * room_for(). */
-static bool window_is_open(const struct session *s, uint64_t k)
+static bool window_is_open(const struct node *n, const struct session *s, uint64_t k)
 {
 	if (k <= s->peer->row.urgent_k)
 		return true;
-	return s->flight_items < WINDOW_ITEMS && s->flight_bytes < WINDOW_BYTES;
+	return s->flight_items < n->limits.window_items && s->flight_bytes < WINDOW_BYTES;
 }
 
 static void count_in_flight(struct session *s, uint64_t k, size_t n_bytes)
@@ -300,7 +301,7 @@ void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k)
 /* Is there room for the next one, whatever its size? */
 static bool has_room(const struct parcel *p, uint64_t k)
 {
-	return p->n_item < BATCH_ITEMS_SENT && window_is_open(p->s, k);
+	return p->n_item < BATCH_ITEMS_SENT && window_is_open(p->n, p->s, k);
 }
 
 static bool fits(const struct parcel *p, const struct packed_item *i)
@@ -434,6 +435,7 @@ static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
 	enum err e;
 
 	s->pump_at_ms = UINT64_MAX;
+	s->may_send_more = false;
 	while (s->sent_k < s->peer->row.sent_k) {
 		if (n_pumped >= room) {
 			s->pump_at_ms = n->port.mono_ms(n->port.ctx) + (room ? 0 : PUMP_AGAIN_MS);

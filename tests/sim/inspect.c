@@ -14,6 +14,7 @@ struct look inspect_node(const struct node *n)
 		.signed_size = n->signed_size,
 		.note = buf_view(&n->note),
 		.n_peer = n->n_peer,
+		.in_transaction = n->in_transaction,
 	};
 }
 

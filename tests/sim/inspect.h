@@ -19,6 +19,7 @@ struct look {
 	uint64_t signed_size; /**< of the newest own checkpoint */
 	struct view note;     /**< the newest own checkpoint */
 	size_t n_peer;
+	bool in_transaction; /**< what stands above is not committed yet */
 };
 
 struct look inspect_node(const struct node *n);

@@ -245,7 +245,7 @@ void watch_step(struct agency *a)
 	struct look look = inspect_node(a->node);
 	bool connected;
 
-	if (w->is_unwatched || a->is_damaged || a->seen->is_current)
+	if (w->is_unwatched || a->is_damaged || a->seen->is_current || look.in_transaction)
 		return;
 	MUST(w, strcmp(look.origin, a->seen->origin) == 0);
 	MUST(w, (node_hold(a->node) != NULL) == a->seen->must_hold);

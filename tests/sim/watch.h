@@ -1,9 +1,10 @@
 /**
  * @file
  * Invariants on every step. Beside each agency stands what it is known to have committed: its
- * leaves, the roots over them, its chains, its cursors. After each turn, and before anything
- * leaves, the node is held against it and it is read on; what leaves is held against it; after each
- * start all of it must still be there.
+ * leaves, the roots over them, its chains, its cursors. After each turn, and before anything leaves
+ * after its commit, the node is held against it and it is read on; what leaves is held against it,
+ * and what leaves before the commit against what was committed before; after each start all of it
+ * must still be there.
  *
  * - acknowledged is held: what a reply or a frame speaks of stands in the ledger, for good
  * - ledgers only grow: no leaf changes or goes, every checkpoint that leaves is over these leaves
@@ -71,7 +72,7 @@ void watch_free(struct seen *s);
 
 /** A turn begins. */
 void watch_turn(struct agency *a);
-/** After a turn, or before its first output leaves: once a turn. */
+/** After a turn, or before the first output after its commit leaves: once a turn. */
 void watch_step(struct agency *a);
 /** The node was opened: all that was committed is there. */
 void watch_opened(struct agency *a);
@@ -79,7 +80,7 @@ void watch_opened(struct agency *a);
 void watch_clock(struct agency *a, bool is_start);
 /** The operator is about to confirm the clock. */
 void watch_confirmed(struct agency *a);
-/** A frame leaves, after its commit. @p to may be NULL: the connection is gone */
+/** A frame leaves. @p to may be NULL: the connection is gone */
 void watch_sent(struct agency *a, struct agency *to, struct view frame);
 
 /** A checkpoint of @p a, from wherever: over what it has committed, and the one of its size. */

@@ -4,6 +4,7 @@
 
 #include "exchange/disclosure.h"
 #include "given.h"
+#include "inspect.h"
 #include "ledger/checkpoint.h"
 #include "record/manifest.h"
 #include "record/slice.h"
@@ -176,13 +177,16 @@ void watch_sent(struct agency *a, struct agency *to, struct view frame)
 {
 	CLEANUP(message_freep) struct pb_frame *m = NULL;
 	struct world *w = a->world;
+	bool is_early;
 
 	if (w->is_unwatched || a->is_damaged)
 		return;
+	is_early = inspect_node(a->node).in_transaction;
+	w->tally.n_early += is_early;
 	watch_step(a);
 	MUST(w, frame_decode(frame, &m) == ERR_OK);
 	MUST(w, !given_is_withheld_in(frame));
-	if (!to || !a->seen->is_current)
+	if (!to || (!is_early && !a->seen->is_current))
 		return;
 	if (m->hello)
 		check_hello(a, to, m->hello);

@@ -59,6 +59,7 @@ struct knobs {
 	uint32_t chunk_max;		     /**< bytes that travel at once, at most */
 	uint32_t reset_per_million;	     /**< chunks on which the connection breaks */
 	uint32_t turn_wait_us; /**< from an input to the turn that takes it, at most */
+	size_t window_items;   /**< of an agency, from its next start on; 0: the usual */
 };
 
 /** The way from one agency to another: one direction of it. */
@@ -147,6 +148,7 @@ struct tally {
 	uint64_t n_events, n_turns, n_frames, n_dials, n_cuts, n_crashes, n_starts, n_faults;
 	uint64_t n_power_losses, n_disk_errors, n_clock_jumps, n_holds, n_checkpoints, n_entries;
 	uint64_t n_flips;
+	uint64_t n_early; /* frames that left before the commit of the turn */
 };
 
 struct trace {
