@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "crypto/sign.h"
 #include "ledger/chain.h"
-#include "ledger/entry.h"
 #include "ledger/checkpoint.h"
+#include "ledger/entry.h"
 #include "ledger/merkle.h"
 #include "wire/message.h"
 

@@ -31,9 +31,9 @@
 
 #define NODE_TURN_INPUTS_MAX 256 /**< inputs that one turn takes, half of them of sessions */
 #define NODE_TURN_ROWS_MAX 4000	 /**< rows of lists that one turn looks at; then inputs wait */
-/** Bytes of input and of replies that one turn takes. */
+/** Bytes of input and of replies that one turn takes, half of them of sessions. */
 #define NODE_TURN_BYTES_MAX (4 * 1024 * 1024)
-/** Bytes of requests that may wait; a turn takes NODE_TURN_BYTES_MAX of them. */
+/** Bytes of requests that may wait; a turn takes half of NODE_TURN_BYTES_MAX. */
 #define NODE_REQUESTS_BYTES_MAX (32 * 1024 * 1024)
 #define NODE_PERSON_MAX 64
 

@@ -83,6 +83,7 @@ static void port_send(void *ctx, uint64_t session, struct view frame)
 	struct host *h = ctx;
 	struct sent *s;
 
+	assert_false(h->signed_waits); /* nothing leaves while it does, here and below */
 	h->sent = realloc(h->sent, (h->n_sent + 1) * sizeof(*h->sent));
 	assert_non_null(h->sent);
 	s = &h->sent[h->n_sent++];
@@ -96,6 +97,7 @@ static void port_close(void *ctx, uint64_t session)
 {
 	struct host *h = ctx;
 
+	assert_false(h->signed_waits);
 	h->closed = realloc(h->closed, (h->n_closed + 1) * sizeof(*h->closed));
 	assert_non_null(h->closed);
 	h->closed[h->n_closed++] = session;
@@ -105,6 +107,7 @@ static void port_dial(void *ctx, const struct agency_id *peer)
 {
 	struct host *h = ctx;
 
+	assert_false(h->signed_waits);
 	for (size_t i = 0; i < N_AGENCIES; i++)
 		h->n_dials[i] += agency_id_eq(peer, &h->f->agency[i].id);
 }
@@ -130,8 +133,11 @@ static uint64_t port_free_bytes(void *ctx)
 
 static void port_credit(void *ctx, uint64_t session, size_t n_bytes)
 {
+	struct host *h = ctx;
+
 	(void)session;
-	((struct host *)ctx)->n_credit += n_bytes;
+	assert_false(h->signed_waits);
+	h->n_credit += n_bytes;
 }
 
 static void port_reply(void *ctx, uint64_t caller, struct view reply)

@@ -429,6 +429,31 @@ static void what_was_rolled_back_is_not_known(void **state)
 	fixture_free(f);
 }
 
+/* A key that is pinned judges what came before it too. */
+static void a_new_pin_forgets(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct evil_referral r;
+	struct evil other;
+
+	(void)state;
+	evil_referral_fill(e, &r);
+	(void)evil_referral_add(e, &r);
+	expect(e, 0);
+	assert_int_equal(n_kept(e), 1);
+	evil_init(&other, g.f, AT);
+	evil_connect(&other, TLS_LISTENER);
+	assert_true(host_peer(e->victim, AT)->row.pinned);
+	assert_int_equal(n_kept(e), 0);
+	(void)add_again(e, &r);
+	expect(e, 0);
+	assert_int_equal(n_kept(e), 1);
+	evil_fini(&other);
+	evil_referral_fini(&r);
+	given_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +467,7 @@ int main(void)
 		cmocka_unit_test(an_erased_opening_stays_so),
 		cmocka_unit_test(an_erased_body_is_not_the_next_ones),
 		cmocka_unit_test(what_was_rolled_back_is_not_known),
+		cmocka_unit_test(a_new_pin_forgets),
 	};
 
 	return cmocka_run_group_tests_name("node/disclosed", tests, NULL, NULL);
