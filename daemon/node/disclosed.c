@@ -3,97 +3,175 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/own.h"
 #include "base/secret.h"
-#include "crypto/digest.h"
 
-/* Of all that is not as long as any other the length is hashed too. */
-static size_t size_of(struct view v)
+struct disclosed {
+	struct disclosed *next;		 /* in its bucket */
+	struct disclosed *newer, *older; /* in the order in which they came */
+	uint8_t record_id[RECORD_ID_BYTES];
+	struct digest manifest, agreement;
+	int64_t peer;
+	int purpose;
+	bool has_consent;
+	size_t n_openings;
+	size_t n;	 /* of the bytes */
+	uint8_t bytes[]; /* the disclosure, salt and slice of each opening: length, then bytes */
+};
+
+/* --- what is compared --- */
+
+#define LENGTH_BYTES 4
+
+/* The i-th thing of what is kept byte for byte. */
+static struct view part(const struct disclosed_case *c, size_t i)
 {
-	return 4 + v.n;
+	const struct pb_opening *o;
+
+	if (i == 0)
+		return c->disclosure;
+	o = c->openings[(i - 1) / 2];
+	return i % 2 ? message_bytes(o->has_salt, o->salt) : message_bytes(o->has_slice, o->slice);
 }
 
-static uint8_t *put_sized(uint8_t *to, struct view v)
+static size_t n_parts(const struct disclosed_case *c)
 {
-	put_u32be(to, (uint32_t)v.n);
-	if (v.n)
-		memcpy(to + 4, v.p, v.n);
-	return to + size_of(v);
+	return 1 + 2 * c->n_openings;
 }
 
-static struct view salt_of(const struct pb_opening *o)
-{
-	return message_bytes(o->has_salt, o->salt);
-}
-
-static struct view slice_of(const struct pb_opening *o)
-{
-	return message_bytes(o->has_slice, o->slice);
-}
-
-/* All but the disclosure, which is what is left, large, and in one piece already. */
 static size_t case_size(const struct disclosed_case *c)
 {
-	size_t n = DIGEST_BYTES + 8 + 4 + 4 + 4;
+	size_t n = 0;
 
-	for (size_t i = 0; i < c->n_openings; i++)
-		n += size_of(salt_of(c->openings[i])) + size_of(slice_of(c->openings[i]));
+	for (size_t i = 0; i < n_parts(c); i++)
+		n += LENGTH_BYTES + part(c, i).n;
 	return n;
 }
 
-static uint8_t *put_case(uint8_t *to, const struct disclosed_case *c)
+static void put_case(uint8_t *to, const struct disclosed_case *c)
 {
-	memcpy(to, c->agreement.b, DIGEST_BYTES);
-	to += DIGEST_BYTES;
-	put_u64be(to, (uint64_t)c->peer);
-	put_u32be(to + 8, (uint32_t)c->purpose);
-	put_u32be(to + 12, c->has_consent);
-	put_u32be(to + 16, (uint32_t)c->n_openings);
-	to += 20;
-	for (size_t i = 0; i < c->n_openings; i++) {
-		to = put_sized(to, salt_of(c->openings[i]));
-		to = put_sized(to, slice_of(c->openings[i]));
+	for (size_t i = 0; i < n_parts(c); i++) {
+		const struct view v = part(c, i);
+
+		put_u32be(to, (uint32_t)v.n);
+		if (v.n)
+			memcpy(to + LENGTH_BYTES, v.p, v.n);
+		to += LENGTH_BYTES + v.n;
 	}
-	return to;
 }
 
-enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret)
+/* Of as many parts, each is looked at when all before it are the same: within the bytes. */
+static bool is_same(const struct disclosed *d, const struct disclosed_case *c)
 {
-	const size_t n = case_size(c);
-	CLEANUP(freep) uint8_t *bytes = malloc(n);
+	const uint8_t *p = d->bytes;
 
-	if (!bytes)
-		return err_new(ERR_NOMEM, "a disclosure's %zu bytes", n);
-	ASSERT(put_case(bytes, c) == bytes + n);
-	*ret = sha256_parts((struct view[]){view_of(bytes, n), c->disclosure}, 2);
-	wipe(bytes, n);
-	return ERR_OK;
+	if (!digest_eq(&d->manifest, &c->manifest) || d->n_openings != c->n_openings ||
+	    d->peer != c->peer || d->purpose != c->purpose || d->has_consent != c->has_consent ||
+	    !digest_eq(&d->agreement, &c->agreement))
+		return false;
+	for (size_t i = 0; i < n_parts(c); i++) {
+		const struct view v = part(c, i);
+
+		if (get_u32be(p) != v.n || (v.n && memcmp(p + LENGTH_BYTES, v.p, v.n) != 0))
+			return false;
+		p += LENGTH_BYTES + v.n;
+	}
+	return true;
 }
 
-static size_t set_of(const struct digest *digest)
+/* --- those that are kept --- */
+
+/* Of two bytes of a hash. Who makes manifests until they are the same fills one bucket. */
+static size_t bucket_of(const struct digest *manifest)
 {
-	return (size_t)(digest->b[0] | digest->b[1] << 8) % DISCLOSED_SETS;
+	return (size_t)(manifest->b[0] | manifest->b[1] << 8) % DISCLOSED_BUCKETS;
 }
 
-const struct disclosed *disclosed_find(const struct disclosed_memo *m, const struct digest *digest)
+static void forget_one(struct disclosed_memo *m, struct disclosed *d)
 {
-	const struct disclosed *set = m->of[set_of(digest)];
+	struct disclosed **at = &m->bucket[bucket_of(&d->manifest)];
 
-	for (size_t i = 0; i < DISCLOSED_WAYS; i++)
-		if (digest_eq(&set[i].digest, digest))
-			return &set[i];
-	return NULL;
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+	*(d->newer ? &d->newer->older : &m->newest) = d->older;
+	*(d->older ? &d->older->newer : &m->oldest) = d->newer;
+	m->n--;
+	m->n_bytes -= sizeof(*d) + d->n;
+	wipe(d, sizeof(*d) + d->n);
+	free(d);
 }
 
-void disclosed_add(struct disclosed_memo *m, const struct disclosed *d)
+const uint8_t *disclosed_find(struct disclosed_memo *m, const struct disclosed_case *c)
 {
-	const size_t set = set_of(&d->digest);
+	const struct disclosed *d = m->bucket[bucket_of(&c->manifest)];
 
-	m->of[set][m->next[set]] = *d;
-	m->next[set] = (uint8_t)((m->next[set] + 1) % DISCLOSED_WAYS);
+	m->is_used = true;
+	while (d && !is_same(d, c))
+		d = d->next;
+	return d ? d->record_id : NULL;
+}
+
+/* Room for so many more bytes, and in the bucket. */
+static void make_room(struct disclosed_memo *m, size_t bucket, size_t n_bytes)
+{
+	struct disclosed *d = m->bucket[bucket];
+
+	for (size_t i = 1; d && i < DISCLOSED_WAYS; i++)
+		d = d->next;
+	if (d)
+		forget_one(m, d);
+	while (m->n_bytes + n_bytes > DISCLOSED_BYTES_MAX)
+		forget_one(m, m->oldest);
+}
+
+void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
+		   const uint8_t record_id[RECORD_ID_BYTES])
+{
+	const size_t bucket = bucket_of(&c->manifest), n = case_size(c);
+	struct disclosed *d;
+
+	if (n > DISCLOSED_BYTES_MAX - sizeof(*d))
+		return;
+	d = malloc(sizeof(*d) + n);
+	if (!d)
+		return;
+	make_room(m, bucket, sizeof(*d) + n);
+	*d = (struct disclosed){
+		.next = m->bucket[bucket],
+		.older = m->newest,
+		.manifest = c->manifest,
+		.agreement = c->agreement,
+		.peer = c->peer,
+		.purpose = c->purpose,
+		.has_consent = c->has_consent,
+		.n_openings = c->n_openings,
+		.n = n,
+	};
+	memcpy(d->record_id, record_id, sizeof(d->record_id));
+	put_case(d->bytes, c);
+	m->bucket[bucket] = d;
+	*(d->older ? &d->older->newer : &m->oldest) = d;
+	m->newest = d;
+	m->n++;
+	m->n_bytes += sizeof(*d) + n;
 }
 
 void disclosed_forget(struct disclosed_memo *m)
 {
-	memset(m, 0, sizeof(*m));
+	while (m->oldest)
+		forget_one(m, m->oldest);
+}
+
+uint64_t disclosed_deadline_ms(const struct disclosed_memo *m)
+{
+	return m->oldest ? m->used_ms + DISCLOSED_KEPT_MS : UINT64_MAX;
+}
+
+void disclosed_tick(struct disclosed_memo *m, uint64_t now_ms)
+{
+	if (m->is_used)
+		m->used_ms = now_ms;
+	m->is_used = false;
+	if (now_ms >= disclosed_deadline_ms(m))
+		disclosed_forget(m);
 }

@@ -1,44 +1,47 @@
 /**
  * @file
  * Disclosures to us that were checked and stored lately: a record is often referred again, to the
- * same extent. Of each is kept a digest over all that its checks look at, so that the same again
+ * same extent. Of each are kept the bytes that its checks look at, so that the very same again
  * needs none of them: neither its manifest nor its seal is read, no slice is hashed, nothing is
  * compared with what stands in the database.
  *
- * The digest covers the bytes of the disclosure as the body holds them (manifest, seal, what is
- * opened), each opening beside it, who sends it, and what the agreement was asked: its digest,
+ * The bytes are those of the disclosure as the body holds it (manifest, seal, what is opened), of
+ * each opening beside it, and with them who sends it and what the agreement was asked: its digest,
  * purpose, consent. What the checks ask besides does not take back a result: the schema is this
  * program's, what a pinned key signed stays signed, and openings are added under a manifest, never
  * exchanged. Whoever deletes a manifest, or pins another key, forgets all of this. That the
  * agreement is in force and valid is checked each time, before.
+ *
+ * They are personal data, as a record that is kept open: wiped when they are forgotten, and all of
+ * them when nothing was looked for for a while.
  */
 #ifndef NODE_DISCLOSED_H
 #define NODE_DISCLOSED_H
 
 #include "base/digest.h"
-#include "base/err.h"
 #include "record/manifest.h"
 #include "wire/message.h"
 
-/* 4,096 in all. In sets, so that some thousand in turn do not push each other out. */
-#define DISCLOSED_SETS 512 /**< a power of two, at most 65,536 */
-#define DISCLOSED_WAYS 8
+#define DISCLOSED_BYTES_MAX (8u << 20) /**< of those kept, together; the oldest goes first */
+#define DISCLOSED_KEPT_MS 5000	       /**< after one was looked for last */
+#define DISCLOSED_BUCKETS 2048	       /**< a power of two, at most 65,536 */
+#define DISCLOSED_WAYS 8 /**< in a bucket: a look costs no more, whatever digests a peer picks */
 
-/** What a digest stands for. */
-struct disclosed {
-	struct digest digest; /**< all zero: nothing */
-	uint8_t record_id[RECORD_ID_BYTES];
-};
+struct disclosed;
 
-/** Those that are kept. All zero is none. */
+/** Those that are kept. All zero is none; no memory is held for none. */
 struct disclosed_memo {
-	struct disclosed of[DISCLOSED_SETS][DISCLOSED_WAYS];
-	uint8_t next[DISCLOSED_SETS]; /**< which one of the set goes next */
+	struct disclosed *bucket[DISCLOSED_BUCKETS]; /**< by the manifest's digest, newest first */
+	struct disclosed *newest, *oldest;
+	size_t n, n_bytes;
+	bool is_used;	  /**< since the last tick */
+	uint64_t used_ms; /**< by the tick, monotonic */
 };
 
-/** What a disclosure at request is checked for and by. */
+/** What a disclosure at request is checked for and by. Borrows all of it. */
 struct disclosed_case {
 	struct view disclosure; /**< as the body holds it */
+	struct digest manifest; /**< that it names */
 	struct pb_opening *const *openings;
 	size_t n_openings;
 	int64_t peer; /**< who brought it: row id */
@@ -47,16 +50,25 @@ struct disclosed_case {
 	bool has_consent;
 };
 
-/** The digest over all of it; or ERR_NOMEM. */
-enum err disclosed_digest(const struct disclosed_case *c, struct digest *ret) WARN_UNUSED;
+/**
+ * Was the very same kept?
+ *
+ * @return  the id of its record, RECORD_ID_BYTES, good until another is added; NULL: it is not
+ *          known
+ */
+const uint8_t *disclosed_find(struct disclosed_memo *m, const struct disclosed_case *c);
 
-/** The one of this digest, good until another is added; NULL: it is not known. */
-const struct disclosed *disclosed_find(const struct disclosed_memo *m, const struct digest *digest);
+/** Keep one whose every check was passed and all of which was written in this transaction. One for
+ * which there is no room or no memory is not kept: it will be checked again. */
+void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
+		   const uint8_t record_id[RECORD_ID_BYTES]);
 
-/** Keep one whose every check was passed and all of which was written in this transaction. */
-void disclosed_add(struct disclosed_memo *m, const struct disclosed *d);
-
-/** Forget all: a transaction is taken back. */
+/** Forget all, wiping them: a transaction is taken back, the node is closed. */
 void disclosed_forget(struct disclosed_memo *m);
+
+/** Forget them when nothing was looked for for DISCLOSED_KEPT_MS. At the end of each turn. */
+void disclosed_tick(struct disclosed_memo *m, uint64_t now_ms);
+/** When that is, as of the last tick; UINT64_MAX: never. */
+uint64_t disclosed_deadline_ms(const struct disclosed_memo *m);
 
 #endif

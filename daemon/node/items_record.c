@@ -218,20 +218,18 @@ static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,
 
 /* Which key the originator's is counts with the record: a chain of certificates is judged now, each
  * time, but what a pinned key signed stays signed. */
-static void keep_disclosed(struct taking *t, const struct manifest *m, const struct digest *digest)
+static void keep_disclosed(struct taking *t, const struct manifest *m,
+			   const struct disclosed_case *c)
 {
 	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
-	struct disclosed d = {.digest = *digest};
 
-	if (!originator || !originator->row.pinned)
-		return;
-	memcpy(d.record_id, m->terms.record_id, sizeof(d.record_id));
-	disclosed_add(&t->n->disclosed, &d);
+	if (originator && originator->row.pinned)
+		disclosed_add(&t->n->disclosed, c, m->terms.record_id);
 }
 
 /* One that is not known: manifest, seal, openings. */
 static enum err take_new_record(struct taking *t, const struct pb_referral *r,
-				const struct agreement *a, const struct digest *digest,
+				const struct agreement *a, const struct disclosed_case *c,
 				uint8_t ret_record_id[RECORD_ID_BYTES])
 {
 	const struct pb_disclosure *d = r->record;
@@ -242,7 +240,7 @@ static enum err take_new_record(struct taking *t, const struct pb_referral *r,
 	e = item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SEAL));
 	if (e || t->reason)
 		return e;
-	if (!view_eq(view_digest(&m.digest), message_bytes(1, d->manifest_digest)))
+	if (!digest_eq(&m.digest, &c->manifest))
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
 	e = check_seal(t, d->seal, &m);
 	if (!e && !t->reason)
@@ -252,7 +250,7 @@ static enum err take_new_record(struct taking *t, const struct pb_referral *r,
 	e = store_manifest(t, d, &m);
 	if (e)
 		return err_trace(e);
-	keep_disclosed(t, &m, digest);
+	keep_disclosed(t, &m, c);
 	memcpy(ret_record_id, m.terms.record_id, RECORD_ID_BYTES);
 	return ERR_OK;
 }
@@ -261,7 +259,7 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 			    const struct agreement *a, struct referral_row *row)
 {
 	const struct pb_disclosure *d = r->record;
-	const struct disclosed_case c = {
+	struct disclosed_case c = {
 		.disclosure = body_record(t->body),
 		.openings = t->item->item->openings,
 		.n_openings = t->item->item->n_openings,
@@ -270,24 +268,23 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 		.purpose = t->entry.purpose,
 		.has_consent = referral_has_consent(r),
 	};
-	const struct disclosed *known;
-	struct digest digest;
-	enum err e;
+	const uint8_t *known;
+	enum err e = ERR_OK;
 
 	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
 		return item_refuse(t, PB(REFUSAL_REASON, INCOMPLETE));
-	e = disclosed_digest(&c, &digest);
-	if (e)
-		return err_trace(e);
-	known = disclosed_find(&t->n->disclosed, &digest);
+	if (!digest_from_view(&c.manifest, message_bytes(1, d->manifest_digest)))
+		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
+	known = disclosed_find(&t->n->disclosed, &c);
 	if (known)
-		memcpy(row->record_id, known->record_id, sizeof(row->record_id));
+		memcpy(row->record_id, known, sizeof(row->record_id));
 	else
-		e = take_new_record(t, r, a, &digest, row->record_id);
+		e = take_new_record(t, r, a, &c, row->record_id);
 	if (e || t->reason)
 		return e;
-	/* what was checked names as many commitments as it opens, and its manifest's digest */
-	row->has_manifest = digest_from_view(&row->manifest, message_bytes(1, d->manifest_digest));
+	row->has_manifest = true;
+	row->manifest = c.manifest;
+	/* what was checked names as many commitments as it opens */
 	row->n_disclosed = c.n_openings;
 	t->holds_manifest = true;
 	return ERR_OK;

@@ -347,6 +347,7 @@ static enum err take_timers(struct node *n)
 		e = split_tick(n, s, now);
 	peers_dial(n, now);
 	own_records_tick(n, now);
+	disclosed_tick(&n->disclosed, now);
 	outbox_tick(n, now);
 	return e ? err_trace(e) : ERR_OK;
 }
@@ -420,6 +421,9 @@ uint64_t node_deadline_ms(const struct node *n)
 	if (at < deadline)
 		deadline = at;
 	at = own_records_deadline_ms(n);
+	if (at < deadline)
+		deadline = at;
+	at = disclosed_deadline_ms(&n->disclosed);
 	if (at < deadline)
 		deadline = at;
 	at = outbox_deadline_ms(n);

@@ -310,6 +310,7 @@ void node_close(struct node *n)
 	sessions_free(n);
 	jobs_forget(n, 0);
 	own_records_close(n);
+	disclosed_forget(&n->disclosed);
 	agreements_free(n);
 	peers_free(n);
 	buf_fini(&n->note);

@@ -19,108 +19,7 @@ static struct evil_item *add_again(struct evil *e, struct evil_referral *r)
 
 static size_t n_kept(const struct evil *e)
 {
-	const struct disclosed_memo *m = &e->victim->node->disclosed;
-	const struct digest none = {{0}};
-	size_t n = 0;
-
-	for (size_t i = 0; i < DISCLOSED_SETS; i++)
-		for (size_t j = 0; j < DISCLOSED_WAYS; j++)
-			n += !digest_eq(&m->of[i][j].digest, &none);
-	return n;
-}
-
-/* --- the memo --- */
-
-static struct disclosed numbered(unsigned i)
-{
-	struct disclosed d = {.digest = {{1, 2, (uint8_t)i}}};
-
-	d.record_id[0] = (uint8_t)i;
-	return d;
-}
-
-static void a_set_keeps_the_newest(void **state)
-{
-	struct disclosed_memo *m = calloc(1, sizeof(*m));
-
-	(void)state;
-	assert_non_null(m);
-	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
-		struct disclosed d = numbered(i);
-
-		assert_null(disclosed_find(m, &d.digest));
-		disclosed_add(m, &d);
-	}
-	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
-		struct disclosed d = numbered(i);
-		const struct disclosed *found = disclosed_find(m, &d.digest);
-
-		assert_int_equal(found != NULL, i > 2);
-		if (found)
-			assert_int_equal(found->record_id[0], i);
-	}
-	disclosed_forget(m);
-	for (unsigned i = 1; i <= DISCLOSED_WAYS + 2; i++) {
-		struct disclosed d = numbered(i);
-
-		assert_null(disclosed_find(m, &d.digest));
-	}
-	free(m);
-}
-
-static struct digest digest_of(const struct disclosed_case *c)
-{
-	struct digest d;
-
-	assert_int_equal(disclosed_digest(c, &d), ERR_OK);
-	return d;
-}
-
-/* Each thing that is asked for makes another digest, also where one byte goes to the neighbour. */
-static void everything_that_is_checked_counts(void **state)
-{
-	static uint8_t bytes[] = "salt and slice";
-	struct pb_opening o[2] = {PB_OPENING_INIT, PB_OPENING_INIT};
-	struct pb_opening *const list[] = {&o[0], &o[1]};
-	struct disclosed_case c = {
-		.disclosure = view_str("disclosure"), .openings = list, .n_openings = 2};
-	struct digest d[10];
-
-	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		o[i].has_salt = o[i].has_slice = 1;
-		o[i].salt = message_borrow(view_of(bytes, 4));
-		o[i].slice = message_borrow(view_of(bytes + 4, 4));
-	}
-	d[0] = digest_of(&c);
-	o[0].salt.len = 5;
-	d[1] = digest_of(&c);
-	o[0].slice.data++, o[0].slice.len--; /* the same bytes, in other parts */
-	d[2] = digest_of(&c);
-	o[0].slice.len = o[0].salt.len = 4, o[0].slice.data--;
-	c.n_openings = 1;
-	d[3] = digest_of(&c);
-	c.n_openings = 2;
-	c.disclosure.n--;
-	d[4] = digest_of(&c);
-	c.disclosure.n++;
-	c.agreement.b[31] = 1;
-	d[5] = digest_of(&c);
-	c.agreement.b[31] = 0;
-	c.purpose = 1;
-	d[6] = digest_of(&c);
-	c.purpose = 0;
-	c.has_consent = true;
-	d[7] = digest_of(&c);
-	c.has_consent = false;
-	c.peer = 1; /* the same, brought by another */
-	d[8] = digest_of(&c);
-	c.peer = 0;
-	d[9] = digest_of(&c);
-	assert_true(digest_eq(&d[0], &d[9]));
-	for (size_t i = 0; i < 9; i++)
-		for (size_t j = i + 1; j < 9; j++)
-			assert_false(digest_eq(&d[i], &d[j]));
+	return e->victim->node->disclosed.n;
 }
 
 /* --- what came is remembered --- */
@@ -396,7 +295,6 @@ static void what_was_rolled_back_is_not_known(void **state)
 {
 	struct fixture *f = fixture_new();
 	struct host *from = &f->agency[CZ], *to = &f->agency[SK];
-	const struct disclosed_memo none = {.next = {0}};
 	uint8_t record[16];
 	struct wire w;
 	bool more;
@@ -416,7 +314,7 @@ static void what_was_rolled_back_is_not_known(void **state)
 				 ERR_OK);
 	to->fail_last_signed = true;
 	assert_int_equal(node_turn(to->node, &more), ERR_IO);
-	assert_memory_equal(&to->node->disclosed, &none, sizeof(none));
+	assert_int_equal(to->node->disclosed.n, 0);
 	to->fail_last_signed = false;
 	host_stop(to);
 	host_start(to);
@@ -424,7 +322,7 @@ static void what_was_rolled_back_is_not_known(void **state)
 	host_forget(from);
 	w = wire_connect(from, to);
 	(void)wire_run(&w, 1);
-	assert_memory_not_equal(&to->node->disclosed, &none, sizeof(none));
+	assert_int_equal(to->node->disclosed.n, 1);
 	assert_int_equal(host_peer(from, SK)->row.delivered_k, host_peer(from, SK)->row.sent_k);
 	fixture_free(f);
 }
@@ -454,11 +352,34 @@ static void a_new_pin_forgets(void **state)
 	given_free(&g);
 }
 
+/* In memory it is personal data: not for longer than it is of use. */
+static void what_is_not_used_is_forgotten(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct evil_referral r;
+
+	(void)state;
+	evil_referral_fill(e, &r);
+	(void)evil_referral_add(e, &r);
+	expect(e, 0);
+	fixture_pass(g.f, DISCLOSED_KEPT_MS - 1);
+	host_turn(e->victim);
+	assert_int_equal(n_kept(e), 1);
+	assert_true(node_deadline_ms(node_of(e)) <= g.f->mono_ms + 1);
+	fixture_pass(g.f, 1);
+	host_turn(e->victim);
+	assert_int_equal(n_kept(e), 0);
+	(void)add_again(e, &r);
+	expect(e, 0);
+	assert_int_equal(n_kept(e), 1);
+	evil_referral_fini(&r);
+	given_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_set_keeps_the_newest),
-		cmocka_unit_test(everything_that_is_checked_counts),
 		cmocka_unit_test(the_same_again),
 		cmocka_unit_test(one_byte_of_an_opening_is_another),
 		cmocka_unit_test(the_same_openings_under_another_manifest),
@@ -468,6 +389,7 @@ int main(void)
 		cmocka_unit_test(an_erased_body_is_not_the_next_ones),
 		cmocka_unit_test(what_was_rolled_back_is_not_known),
 		cmocka_unit_test(a_new_pin_forgets),
+		cmocka_unit_test(what_is_not_used_is_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("node/disclosed", tests, NULL, NULL);
