@@ -61,6 +61,7 @@ static void restart_chain(struct node *n, struct peer *p)
 	struct chain_head start = chain_start(n->origin.text, &p->row.agency);
 
 	p->row.sent_k = p->row.content_k = p->row.urgent_k = p->row.delivered_k = 0;
+	p->committed_k = 0;
 	p->row.sent_head = start.head;
 	p->idle_k = 0;
 	p->row.receipted_k = 0;

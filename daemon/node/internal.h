@@ -46,6 +46,7 @@
 
 #define FRESH_BYTES_MAX (8u << 20) /* of items kept in memory to be sent, for all peers */
 #define FRESH_KEPT_MS 5000
+#define FRESH_ITEMS 1024 /* kept of one peer */
 #define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
 #define WINDOW_BYTES (8u * 1024 * 1024)
 /* In one batch of ours: while the peer works on one, the other half of the window is on its way. */
@@ -105,9 +106,10 @@ struct peer {
 		seal_until_us; /* when the seal certificate ends that it showed last; 0: not seen */
 	uint64_t idle_k; /* of ours to it: none up to here wants a receipt; see oldest_waiting() */
 	bool is_over;	 /* one of its limits, and that was said */
-	bool waits_for_room; /* it was told to come back: our disk was full */
-	uint64_t n_unproven; /* checkpoints of it that others told of; see split.h */
-	struct packed_item *fresh[WINDOW_ITEMS]; /* by k: written to it lately; see outbox.c */
+	bool waits_for_room;	    /* it was told to come back: our disk was full */
+	uint64_t n_unproven;	    /* checkpoints of it that others told of; see split.h */
+	uint64_t committed_k;	    /* of row.sent_k: up to here the last commit reached */
+	struct packed_item **fresh; /* by k % FRESH_ITEMS: written to it lately; see outbox.c */
 	size_t n_fresh;
 	uint64_t fresh_ms; /* since when there are any, monotonic */
 };
@@ -201,6 +203,7 @@ struct input {
 
 struct input_queue {
 	struct input *first, **end;
+	size_t n_taken, n_taken_bytes; /* in this turn */
 };
 
 enum output_kind {
@@ -307,6 +310,7 @@ struct node {
 	const struct trust *trust;
 	struct box_keeper *keeper;
 	struct store *store;
+	bool is_in_turn; /* it was begun, and not finished */
 	bool in_transaction;
 	const char *hold;	 /* why nothing is signed: one of these two; see hold.h */
 	const char *lost;	 /* entries that it signed are gone: a new epoch helps */
@@ -495,6 +499,8 @@ struct peer *peer_by_name(struct node *n, const char *name);
 
 /** Write the rows that changed. */
 enum err peers_save(struct node *n) WARN_UNUSED;
+/** All that stands in their rows is committed. */
+void peers_committed(struct node *n);
 
 /** Note the newest trouble with a peer, for `peer list`; cut to PEER_ERROR_MAX. */
 /** Remembered, and stored with what else changes: what nobody signed writes nothing by itself. */
@@ -571,8 +577,8 @@ enum err item_take(struct node *n, struct session *s, const struct batch *b, siz
 
 /* --- outbox.c --- */
 
-/** Send what the session has not been sent yet, within the window. */
-enum err outbox_pump(struct node *n, struct session *s) WARN_UNUSED;
+/** Send what the session has not been sent yet, within the window, up to this position. */
+enum err outbox_pump(struct node *n, struct session *s, uint64_t upto_k) WARN_UNUSED;
 
 /**
  * What a body of this kind discloses, by openings beside it; NULL when it is of no such kind.

@@ -16,6 +16,7 @@ struct node_limits limits_or_usual(const struct node_limits *l)
 		.peer_bytes_held = l->peer_bytes_held ? l->peer_bytes_held : NODE_PEER_BYTES_HELD,
 		.window_items = l->window_items && l->window_items < WINDOW_ITEMS ? l->window_items
 										  : WINDOW_ITEMS,
+		.step_requests = l->step_requests ? l->step_requests : NODE_STEP_REQUESTS,
 	};
 }
 

@@ -280,20 +280,23 @@ static enum err handle(struct node *n, const struct input *in)
 	return err_new(ERR_BUG, "input kind");
 }
 
-/* As many as half a turn takes, so that neither peers nor callers keep the others waiting. */
-static enum err take_from(struct node *n, struct input_queue *queue)
+/* A queue has half of a turn, so that neither peers nor callers keep the others waiting. */
+static bool may_take(const struct node *n, const struct input_queue *queue)
 {
-	size_t n_bytes = 0;
+	return queue->first && queue->n_taken < NODE_TURN_INPUTS_MAX / 2 &&
+	       queue->n_taken_bytes + n->n_reply_bytes < NODE_TURN_BYTES_MAX / 2 &&
+	       n->n_rows < NODE_TURN_ROWS_MAX;
+}
+
+static enum err take_from(struct node *n, struct input_queue *queue, size_t n_most)
+{
 	enum err e = ERR_OK;
 
-	n->n_rows = n->n_reply_bytes = 0;
-	for (unsigned i = 0;
-	     !e && queue->first && i < NODE_TURN_INPUTS_MAX / 2 &&
-	     n_bytes + n->n_reply_bytes < NODE_TURN_BYTES_MAX / 2 && n->n_rows < NODE_TURN_ROWS_MAX;
-	     i++) {
+	for (size_t i = 0; !e && i < n_most && may_take(n, queue); i++) {
 		struct input *in = input_take(queue);
 
-		n_bytes += in->n;
+		queue->n_taken++;
+		queue->n_taken_bytes += in->n;
 		e = handle(n, in);
 		input_free(in);
 	}
@@ -301,34 +304,35 @@ static enum err take_from(struct node *n, struct input_queue *queue)
 }
 
 /*
- * Entries that are committed and waited for room in the window leave now, while this turn goes on:
- * they rest on nothing of it, and the peer works meanwhile. Not after an append, since their proofs
- * are made of the tree that was signed. What else the turn said so far stays until its commit.
+ * Entries that are committed and waited for room in the window leave now, while this turn goes on,
+ * with the checkpoint that is committed: they rest on nothing of this turn, and the peer works
+ * meanwhile. What else the turn said so far stays until its commit.
  */
 static enum err send_committed(struct node *n)
 {
 	const struct output_queue later = n->output;
 	enum err e = ERR_OK;
 
-	if (n->tree.size != n->signed_size)
+	if (n->waits_for_signed) /* in this turn: that checkpoint is not committed */
 		return ERR_OK;
 	n->output = (struct output_queue){.end = &n->output.first};
 	for (struct session *s = n->session; !e && s; s = s->next)
 		if (s->may_send_more)
-			e = outbox_pump(n, s);
+			e = outbox_pump(n, s, s->peer->committed_k);
 	outputs_end(n, e == ERR_OK);
 	n->output = later;
 	return e ? err_trace(e) : ERR_OK;
 }
 
+/* A few callers at a time, and peers first: their receipts let go what waits for the window. */
 static enum err take_inputs(struct node *n)
 {
-	enum err e = take_from(n, &n->sessions_say);
+	enum err e = take_from(n, &n->sessions_say, SIZE_MAX);
 
 	if (!e)
 		e = send_committed(n);
 	if (!e)
-		e = take_from(n, &n->callers_ask);
+		e = take_from(n, &n->callers_ask, n->limits.step_requests);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -361,22 +365,27 @@ static enum err build_outputs(struct node *n)
 		if (!e && s->hello_seen && s->peer->live == s)
 			e = recover_ask(n, s);
 		if (!e)
-			e = outbox_pump(n, s);
+			e = outbox_pump(n, s, s->peer->row.sent_k);
 		if (e)
 			return err_trace(e);
 	}
 	return ERR_OK;
 }
 
-static enum err turn(struct node *n, bool *ret_more)
+static void begin(struct node *n)
 {
-	enum err e;
-
 	clock_check(n);
 	limits_look(n);
-	e = take_inputs(n);
-	if (!e)
-		e = take_timers(n);
+	n->n_rows = n->n_reply_bytes = 0;
+	n->sessions_say.n_taken = n->callers_ask.n_taken = 0;
+	n->sessions_say.n_taken_bytes = n->callers_ask.n_taken_bytes = 0;
+	n->is_in_turn = true;
+}
+
+static enum err finish(struct node *n, bool *ret_more)
+{
+	enum err e = take_timers(n);
+
 	if (!e)
 		e = replay_step(n, ret_more);
 	if (!e)
@@ -394,6 +403,8 @@ static enum err turn(struct node *n, bool *ret_more)
 	if (!e && n->in_transaction)
 		e = ledger_commit(n);
 	n->n_commits += !e && n->in_transaction;
+	if (!e)
+		peers_committed(n);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -402,12 +413,20 @@ enum err node_turn(struct node *n, bool *ret_more)
 	enum err e;
 
 	*ret_more = false;
-	e = turn(n, ret_more);
+	if (!n->is_in_turn)
+		begin(n);
+	e = take_inputs(n);
+	if (!e && may_take(n, &n->callers_ask)) {
+		*ret_more = true;
+		return ERR_OK;
+	}
+	if (!e)
+		e = finish(n, ret_more);
 	if (e && n->in_transaction) {
 		store_rollback(n->store);
 		disclosed_forget(&n->disclosed);
 	}
-	n->in_transaction = false;
+	n->is_in_turn = n->in_transaction = false;
 	outputs_end(n, e == ERR_OK);
 	*ret_more = *ret_more || n->sessions_say.first || n->callers_ask.first;
 	return e;

@@ -4,11 +4,12 @@
  * happens here. It acts on the world through struct port alone, so the same code runs in the vault
  * and, many nodes in one process under a virtual clock, in the simulation.
  *
- * Input is queued (node_session_*, node_frame, node_request), then one node_turn() takes what is
- * there: it checks each input wholly before its first write, appends, signs one checkpoint, builds
- * the outputs against it, commits one transaction, and only then releases the outputs through the
- * port; earlier leaves only what an earlier turn committed. An error of the storage is final:
- * node_turn() returns it, and the process must end.
+ * Input is queued (node_session_*, node_frame, node_request), then a turn takes what is there: it
+ * checks each input wholly before its first write, appends, signs one checkpoint, builds the
+ * outputs against it, commits one transaction, and only then releases the outputs through the port;
+ * earlier leaves only what an earlier turn committed. Where many callers wait it takes several
+ * calls of node_turn(), so that what peers say meanwhile is part of the same turn. An error of the
+ * storage is final: node_turn() returns it, and the process must end.
  *
  *   holding nothing back:   serving
  *   holding back (signs nothing, still answers Hello):  rolled back | clock not believable
@@ -91,10 +92,12 @@ struct node_limits {
 	uint64_t peer_entries_a_day;
 	uint64_t peer_notes_a_day; /**< its checkpoints, kept as evidence */
 	uint64_t peer_bytes_held;
-	size_t window_items; /**< unreceipted items to a peer, at most 256 (PROTOCOL.md 6.3) */
+	size_t window_items;  /**< unreceipted items to a peer, at most 256 (PROTOCOL.md 6.3) */
+	size_t step_requests; /**< that one call of node_turn() takes; then peers come first */
 };
 
 #define NODE_RESERVE_BYTES (UINT64_C(64) << 20)
+#define NODE_STEP_REQUESTS 16
 #define NODE_PEER_ENTRIES_A_DAY 1000000
 #define NODE_PEER_NOTES_A_DAY 250000
 #define NODE_PEER_BYTES_HELD (UINT64_C(16) << 30)
@@ -203,7 +206,7 @@ enum err node_request(struct node *n, const struct node_caller *caller,
 void node_caller_gone(struct node *n, uint64_t caller);
 
 /**
- * Take what is queued.
+ * Take what is queued, or the next step of it: then the turn goes on by the next call.
  *
  * @param[out] ret_more  more is queued, or a long job goes on: call again soon
  * @retval ERR_STORAGE   final: log and exit

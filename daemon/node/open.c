@@ -250,6 +250,8 @@ static enum err commit_start(struct node *n)
 	if (!e && n->in_transaction)
 		e = ledger_commit(n);
 	n->in_transaction = false;
+	if (!e)
+		peers_committed(n);
 	return e ? err_trace(e) : ERR_OK;
 }
 

@@ -12,6 +12,7 @@ struct parcel {
 	size_t n_item;
 	size_t n_bytes;
 	uint64_t last_k;
+	uint64_t upto_k; /* none after this one */
 };
 
 /* An item of a batch in one piece with all that it borrows. */
@@ -173,7 +174,7 @@ static enum err pack_row(struct node *n, const struct entry_row *row, struct pac
 /* The one at this position, if it is kept; it stays until it is taken. */
 static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 {
-	struct packed_item *i = p->fresh[k % WINDOW_ITEMS];
+	struct packed_item *i = p->fresh ? p->fresh[k % FRESH_ITEMS] : NULL;
 
 	return i && i->k == k ? i : NULL;
 }
@@ -185,14 +186,14 @@ static size_t fresh_bytes(const struct packed_item *i)
 
 static void take_fresh(struct node *n, struct peer *p, const struct packed_item *i)
 {
-	p->fresh[i->k % WINDOW_ITEMS] = NULL;
+	p->fresh[i->k % FRESH_ITEMS] = NULL;
 	p->n_fresh--;
 	n->n_fresh_bytes -= fresh_bytes(i);
 }
 
 void outbox_forget(struct node *n, struct peer *p)
 {
-	for (size_t at = 0; p->n_fresh && at < WINDOW_ITEMS; at++) {
+	for (size_t at = 0; p->n_fresh && at < FRESH_ITEMS; at++) {
 		struct packed_item *i = p->fresh[at];
 
 		if (!i)
@@ -200,6 +201,8 @@ void outbox_forget(struct node *n, struct peer *p)
 		take_fresh(n, p, i);
 		packed_item_free(i);
 	}
+	free(p->fresh);
+	p->fresh = NULL;
 }
 
 uint64_t outbox_deadline_ms(const struct node *n)
@@ -221,11 +224,18 @@ void outbox_tick(struct node *n, uint64_t now_ms)
 
 enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 {
-	struct packed_item **at = &p->fresh[w->k % WINDOW_ITEMS];
+	struct packed_item **at;
 	enum err e;
 
-	if (!p->live || (*at && (*at)->k > p->live->sent_k))
-		return ERR_OK; /* nobody to send it to, or what stands here goes before */
+	if (!p->live)
+		return ERR_OK; /* nobody to send it to */
+	if (!p->fresh)
+		p->fresh = calloc(FRESH_ITEMS, sizeof(struct packed_item *));
+	if (!p->fresh)
+		return err_new(ERR_NOMEM, "what is to be sent");
+	at = &p->fresh[w->k % FRESH_ITEMS];
+	if (*at && (*at)->k > p->live->sent_k)
+		return ERR_OK; /* what stands here goes before */
 	if (*at) {
 		struct packed_item *sent = *at;
 
@@ -301,7 +311,7 @@ void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k)
 /* Is there room for the next one, whatever its size? */
 static bool has_room(const struct parcel *p, uint64_t k)
 {
-	return p->n_item < BATCH_ITEMS_SENT && window_is_open(p->n, p->s, k);
+	return k <= p->upto_k && p->n_item < BATCH_ITEMS_SENT && window_is_open(p->n, p->s, k);
 }
 
 static bool fits(const struct parcel *p, const struct packed_item *i)
@@ -350,7 +360,7 @@ static enum err fill_parcel(struct node *n, struct session *s, struct parcel *p)
 	enum err e;
 
 	p->last_k = s->sent_k;
-	while (p->last_k < peer->row.sent_k) {
+	while (p->last_k < p->upto_k) {
 		struct packed_item *i = find_fresh(peer, p->last_k + 1);
 
 		if (!i)
@@ -360,7 +370,7 @@ static enum err fill_parcel(struct node *n, struct session *s, struct parcel *p)
 		take_fresh(n, peer, i);
 		put_in_parcel(p, i);
 	}
-	if (p->last_k == peer->row.sent_k)
+	if (p->last_k >= p->upto_k)
 		return ERR_OK;
 	e = entry_walk_peer(n->store, n->epoch, peer->row.id, p->last_k, add_to_parcel, p);
 	return e == ERR_FULL ? ERR_OK : e;
@@ -436,7 +446,7 @@ static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
 
 	s->pump_at_ms = UINT64_MAX;
 	s->may_send_more = false;
-	while (s->sent_k < s->peer->row.sent_k) {
+	while (s->sent_k < p->upto_k) {
 		if (n_pumped >= room) {
 			s->pump_at_ms = n->port.mono_ms(n->port.ctx) + (room ? 0 : PUMP_AGAIN_MS);
 			return ERR_OK;
@@ -455,10 +465,10 @@ static enum err pump_items(struct node *n, struct session *s, struct parcel *p)
 	return ERR_OK;
 }
 
-enum err outbox_pump(struct node *n, struct session *s)
+enum err outbox_pump(struct node *n, struct session *s, uint64_t upto_k)
 {
 	const uint64_t hour = n->port.utc_us(n->port.ctx) / HOUR_US;
-	struct parcel p = {.n = n, .s = s};
+	struct parcel p = {.n = n, .s = s, .upto_k = upto_k};
 	uint64_t prove[HELLO_PROVE_MAX];
 	enum err e;
 

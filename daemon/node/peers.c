@@ -137,6 +137,12 @@ enum err peers_save(struct node *n)
 	return ERR_OK;
 }
 
+void peers_committed(struct node *n)
+{
+	for (size_t i = 0; i < n->n_peer; i++)
+		n->peer[i].committed_k = n->peer[i].row.sent_k;
+}
+
 void peer_error(struct peer *p, const char *words)
 {
 	size_t n = strnlen(words, PEER_ERROR_MAX);

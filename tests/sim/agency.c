@@ -176,7 +176,8 @@ static void fill_options(struct agency *a, struct node_options *o, struct node_p
 		.peer = peer,
 		.n_peer = n,
 		.limits = {.reserve_bytes = WORLD_RESERVE_BYTES,
-			   .window_items = w->knobs.window_items},
+			   .window_items = w->knobs.window_items,
+			   .step_requests = w->knobs.step_requests},
 		.last_signed_newest = disk_signed_newest(a->disk),
 		.last_signed_previous = disk_signed_previous(a->disk),
 		.port = {.ctx = a,
@@ -340,9 +341,11 @@ static void turn(struct agency *a)
 		return;
 	}
 	w->tally.n_turns++;
-	watch_clock(a, false);
+	if (!inspect_node(a->node).is_in_turn)
+		watch_clock(a, false); /* which it looks at when one begins */
 	watch_turn(a);
 	e = INSIDE(a, node_turn(a->node, &more));
+	w->tally.n_steps += inspect_node(a->node).is_in_turn;
 	MUST(w, !disk_is_unsigned_commit(a->disk));
 	if (!e && !disk_is_dead(a->disk))
 		watch_step(a);

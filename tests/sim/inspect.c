@@ -15,6 +15,7 @@ struct look inspect_node(const struct node *n)
 		.note = buf_view(&n->note),
 		.n_peer = n->n_peer,
 		.in_transaction = n->in_transaction,
+		.is_in_turn = n->is_in_turn,
 	};
 }
 

@@ -20,6 +20,7 @@ struct look {
 	struct view note;     /**< the newest own checkpoint */
 	size_t n_peer;
 	bool in_transaction; /**< what stands above is not committed yet */
+	bool is_in_turn;     /**< it was begun, and goes on by the next call */
 };
 
 struct look inspect_node(const struct node *n);

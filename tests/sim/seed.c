@@ -9,6 +9,7 @@ static void draw_knobs(struct run *r)
 		{1000, 50000}, {200, 2000}, {20000, 400000}, {100000, 2000000}};
 	static const uint32_t chunk[] = {16384, 16384, 4096, 1400};
 	static const uint16_t window[] = {0, 4, 1, 2}; /* full at times, else it never is */
+	static const uint8_t step[] = {1, 2, 0, 1};
 	struct world *w = &r->w;
 	const size_t d = world_random(w, 4);
 
@@ -17,6 +18,7 @@ static void draw_knobs(struct run *r)
 	w->knobs.chunk_max = chunk[world_random(w, 4)];
 	w->knobs.reset_per_million = world_random(w, 2) ? 0 : (uint32_t)world_random(w, 20000);
 	w->knobs.window_items = window[w->seed % 4];
+	w->knobs.step_requests = step[w->seed / 4 % 4];
 	w->knobs.turn_wait_us = world_random(w, 2) ? 0 : (uint32_t)world_random(w, 200000);
 	r->faults = (uint32_t)(world_random(w, 1u << N_FAULTS) | 1u << world_random(w, N_FAULTS));
 	r->fault_every = 2 + world_random(w, 12);

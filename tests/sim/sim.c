@@ -40,11 +40,11 @@ static void print_totals(uint64_t first, uint64_t n, const struct totals *t)
 	       " decisions=%" PRIu64 " entries=%" PRIu64 " turns=%" PRIu64 " frames=%" PRIu64
 	       " checkpoints=%" PRIu64 " events=%" PRIu64 " starts=%" PRIu64 " crashes=%" PRIu64
 	       " power_losses=%" PRIu64 " disk_errors=%" PRIu64 " cuts=%" PRIu64 " flips=%" PRIu64
-	       " clock_jumps=%" PRIu64 " holds=%" PRIu64 " early=%" PRIu64 "\n",
+	       " clock_jumps=%" PRIu64 " holds=%" PRIu64 " early=%" PRIu64 " steps=%" PRIu64 "\n",
 	       first, first + n - 1, t->n_agencies, t->n_referrals, t->n_decisions, y->n_entries,
 	       y->n_turns, y->n_frames, y->n_checkpoints, y->n_events, y->n_starts, y->n_crashes,
 	       y->n_power_losses, y->n_disk_errors, y->n_cuts, y->n_flips, y->n_clock_jumps,
-	       y->n_holds, y->n_early);
+	       y->n_holds, y->n_early, y->n_steps);
 }
 
 static int run(uint64_t first, uint64_t n, bool twice, bool print_each)

@@ -60,6 +60,7 @@ struct knobs {
 	uint32_t reset_per_million;	     /**< chunks on which the connection breaks */
 	uint32_t turn_wait_us; /**< from an input to the turn that takes it, at most */
 	size_t window_items;   /**< of an agency, from its next start on; 0: the usual */
+	size_t step_requests;  /**< the same */
 };
 
 /** The way from one agency to another: one direction of it. */
@@ -149,6 +150,7 @@ struct tally {
 	uint64_t n_power_losses, n_disk_errors, n_clock_jumps, n_holds, n_checkpoints, n_entries;
 	uint64_t n_flips;
 	uint64_t n_early; /* frames that left before the commit of the turn */
+	uint64_t n_steps; /* calls after which a turn went on */
 };
 
 struct trace {

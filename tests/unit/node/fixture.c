@@ -323,7 +323,7 @@ void fixture_pass(struct fixture *f, uint64_t ms)
 
 /* --- asking --- */
 
-void host_ask(struct host *h, uint32_t roles, struct pb_api_request *m)
+void host_queue(struct host *h, uint32_t roles, struct pb_api_request *m)
 {
 	const struct node_caller caller = {
 		.id = 1, .uid = 1000, .roles = roles, .person = "caseworker"};
@@ -331,9 +331,14 @@ void host_ask(struct host *h, uint32_t roles, struct pb_api_request *m)
 
 	m->has_id = 1;
 	m->id = ++h->next_request;
-	forget_replies(h);
 	assert_int_equal(message_encode(m, &encoded), ERR_OK);
 	assert_int_equal(node_request(h->node, &caller, buf_view(&encoded)), ERR_OK);
+}
+
+void host_ask(struct host *h, uint32_t roles, struct pb_api_request *m)
+{
+	forget_replies(h);
+	host_queue(h, roles, m);
 	host_turn(h);
 	for (size_t i = 0; i < h->n_reply; i++)
 		assert_int_equal(h->reply[i]->id, m->id);
@@ -391,10 +396,11 @@ void host_adopt(struct host *h)
 	assert_int_equal(host_error(h), 0);
 }
 
-int host_refer(struct host *h, enum who to, const uint8_t id[16], struct digest *ret_leaf)
+static void refer_by(struct host *h, void (*ask)(struct host *, uint32_t, struct pb_api_request *),
+		     enum who to, const uint8_t id[16])
 {
 	struct pb_api_request m = PB_API_REQUEST_INIT;
-	struct pb_referral_send ask = PB_REFERRAL_SEND_INIT;
+	struct pb_referral_send send = PB_REFERRAL_SEND_INIT;
 	struct pb_referral terms = PB_REFERRAL_INIT;
 
 	terms.has_type = terms.has_urgency = terms.has_responsibility = terms.has_basis = 1;
@@ -402,17 +408,27 @@ int host_refer(struct host *h, enum who to, const uint8_t id[16], struct digest 
 	terms.urgency = PB(URGENCY, URGENT);
 	terms.responsibility = PB(RESPONSIBILITY, REFERRAL);
 	terms.basis = PB(LEGAL_BASIS, PUBLIC_TASK);
-	ask.has_record_id = ask.has_purpose = 1;
-	ask.record_id = message_borrow(view_of(id, 16));
-	ask.peer = h->f->agency[to].id.text;
-	ask.purpose = PB(PURPOSE, CHILD_PROTECTION);
-	ask.terms = &terms;
-	m.referral_send = &ask;
-	host_ask(h, EVERYONE, &m);
+	send.has_record_id = send.has_purpose = 1;
+	send.record_id = message_borrow(view_of(id, 16));
+	send.peer = h->f->agency[to].id.text;
+	send.purpose = PB(PURPOSE, CHILD_PROTECTION);
+	send.terms = &terms;
+	m.referral_send = &send;
+	ask(h, EVERYONE, &m);
+}
+
+int host_refer(struct host *h, enum who to, const uint8_t id[16], struct digest *ret_leaf)
+{
+	refer_by(h, host_ask, to, id);
 	if (host_error(h) == 0 && ret_leaf)
 		assert_true(
 			digest_from_view(ret_leaf, message_bytes(1, h->reply[0]->referral->id)));
 	return host_error(h);
+}
+
+void host_queue_referral(struct host *h, enum who to, const uint8_t id[16])
+{
+	refer_by(h, host_queue, to, id);
 }
 
 /* --- the whole --- */

@@ -115,6 +115,8 @@ struct peer *host_peer(struct host *h, enum who who);
 /** Let time pass on both clocks. */
 void fixture_pass(struct fixture *f, uint64_t ms);
 
+/** Ask as a local caller, and take no turn. */
+void host_queue(struct host *h, uint32_t roles, struct pb_api_request *m);
 /** Ask as a local caller; the replies stand in h->reply until the next call. */
 void host_ask(struct host *h, uint32_t roles, struct pb_api_request *m);
 /** The one error of the newest answer, or 0. */
@@ -126,6 +128,8 @@ void host_revise(struct host *h, const uint8_t id[16]);
 void host_adopt(struct host *h);
 /** Send a referral with plain terms; leaf of its entry, or the ApiErrorCode. */
 int host_refer(struct host *h, enum who to, const uint8_t id[16], struct digest *ret_leaf);
+/** The same, and take no turn. */
+void host_queue_referral(struct host *h, enum who to, const uint8_t id[16]);
 
 /* --- two nodes --- */
 

@@ -391,10 +391,102 @@ static void one_checkpoint_a_turn(void **state)
 	assert_int_equal(message_encode(&m, &request), ERR_OK);
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(node_request(h->node, &caller, buf_view(&request)), ERR_OK);
-	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	do {
+		assert_int_equal(h->n_last_signed, n_signed);
+		assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	} while (more);
 	assert_int_equal(h->n_last_signed, n_signed + 1);
 	assert_int_equal(node_turn(h->node, &more), ERR_OK);
 	assert_int_equal(h->n_last_signed, n_signed + 1);
+	given_free(&g);
+}
+
+/* A turn with many callers goes on over several calls, and nothing of it is said before its end.
+ * What peers say meanwhile is part of it: their receipts let go what is committed and waits, and
+ * no more than that. */
+static void a_turn_goes_in_steps(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct host *h = e->victim;
+	const size_t before = n_got(e, false);
+	const size_t n_queued = 2 * NODE_STEP_REQUESTS + 1;
+	uint64_t n_commits;
+	size_t n_signed, n_reply;
+	bool more;
+
+	(void)state;
+	refer(&g, 300);
+	assert_int_equal(n_got(e, false) - before, WINDOW_ITEMS);
+	host_forget(h);
+	n_commits = h->node->n_commits;
+	n_signed = h->n_last_signed;
+	n_reply = h->n_reply;
+	for (size_t i = 0; i < n_queued; i++)
+		host_queue_referral(h, SK, g.record);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(more && h->node->in_transaction);
+	assert_int_equal(sk(&g)->row.sent_k - sk(&g)->committed_k, NODE_STEP_REQUESTS);
+	evil_receipt(e);
+	evil_hand_over(e, e->n_item - 1, e->n_item);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(more && h->node->in_transaction);
+	assert_int_equal(h->n_reply, n_reply);
+	evil_listen(e);
+	assert_int_equal(n_got(e, false) - before, 300);
+	assert_int_equal(h->n_last_signed, n_signed);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_false(more || h->node->in_transaction);
+	assert_int_equal(h->node->n_commits, n_commits + 1);
+	assert_int_equal(h->n_last_signed, n_signed + 1);
+	assert_int_equal(h->n_reply, n_reply + n_queued);
+	evil_listen(e);
+	assert_int_equal(n_got(e, false) - before, 300 + n_queued);
+	given_free(&g);
+}
+
+/* A call of half a turn at most; then it ends, whoever waits. */
+static void a_turn_ends_though_callers_wait(void **state)
+{
+	struct given g = given_new();
+	struct host *h = g.e.victim;
+	const size_t n_queued = NODE_TURN_INPUTS_MAX / 2 + 1;
+	const size_t n_reply = h->n_reply;
+	size_t n_calls = 0;
+	bool more;
+
+	(void)state;
+	for (size_t i = 0; i < n_queued; i++)
+		host_queue_referral(h, SK, g.record);
+	do {
+		assert_int_equal(node_turn(h->node, &more), ERR_OK);
+		n_calls++;
+	} while (h->n_reply == n_reply);
+	assert_int_equal(n_calls, NODE_TURN_INPUTS_MAX / 2 / NODE_STEP_REQUESTS);
+	assert_int_equal(h->n_reply, n_reply + n_queued - 1);
+	assert_true(more);
+	host_turn(h);
+	assert_int_equal(h->n_reply, n_reply + n_queued);
+	given_free(&g);
+}
+
+/* A node that ends in the middle of a turn has none of it. */
+static void half_a_turn_is_none(void **state)
+{
+	struct given g = given_new();
+	struct host *h = g.e.victim;
+	uint64_t size = h->node->tree.size;
+	bool more;
+
+	(void)state;
+	for (size_t i = 0; i <= NODE_STEP_REQUESTS; i++)
+		host_queue_referral(h, SK, g.record);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(h->node->in_transaction);
+	host_stop(h);
+	host_start(h);
+	assert_null(node_hold(h->node));
+	assert_int_equal(h->node->tree.size, size + 1); /* its start */
 	given_free(&g);
 }
 
@@ -490,6 +582,9 @@ int main(void)
 		cmocka_unit_test(exceptions_that_piled_up),
 		cmocka_unit_test(everything_from_the_beginning),
 		cmocka_unit_test(one_checkpoint_a_turn),
+		cmocka_unit_test(a_turn_goes_in_steps),
+		cmocka_unit_test(a_turn_ends_though_callers_wait),
+		cmocka_unit_test(half_a_turn_is_none),
 		cmocka_unit_test(nothing_leaves_before_the_commit),
 		cmocka_unit_test(what_is_committed_leaves_before_the_commit),
 	};
