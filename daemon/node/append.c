@@ -17,8 +17,8 @@ uint64_t time_storable(uint64_t us)
 	return us <= INT64_MAX ? us : INT64_MAX;
 }
 
-static enum err store_body(struct node *n, const struct append *a, struct entry *entry,
-			   struct entry_row *row, uint8_t salt[SALT_BYTES])
+static enum err seal_body(struct node *n, const struct append *a, struct entry *entry,
+			  struct blob *b, uint8_t salt[SALT_BYTES])
 {
 	enum err e;
 
@@ -37,9 +37,8 @@ static enum err store_body(struct node *n, const struct append *a, struct entry 
 		return err_trace(e);
 	entry->has_body = true;
 	entry->body_digest = body_digest(salt, a->body);
-	row->has_body = true;
-	return body_store(n, view_of(salt, SALT_BYTES), a->body,
-			  a->kind == PB(ENTRY_KIND, REFERRAL), row->body_blob);
+	return body_seal(n, b, view_of(salt, SALT_BYTES), a->body,
+			 a->kind == PB(ENTRY_KIND, REFERRAL));
 }
 
 static void fill_local_part(const struct append *a, struct pb_local_part *m)
@@ -60,11 +59,12 @@ static void fill_local_part(const struct append *a, struct pb_local_part *m)
 }
 
 /* Who and why, for this node's auditor; without them 32 random bytes stand in the entry. */
-static enum err store_local(struct node *n, const struct append *a, struct entry *entry,
-			    struct entry_row *row)
+static enum err seal_local(struct node *n, const struct append *a, struct entry *entry,
+			   struct blob *b)
 {
 	struct pb_local_part m = PB_LOCAL_PART_INIT;
-	struct buf encoded = {0};
+	struct buf plain = {0};
+	struct view all;
 	uint8_t salt[SALT_BYTES];
 	enum err e;
 
@@ -76,14 +76,35 @@ static enum err store_local(struct node *n, const struct append *a, struct entry
 		return ERR_OK;
 	}
 	fill_local_part(a, &m);
-	e = message_encode(&m, &encoded);
+	e = buf_put(&plain, salt, sizeof(salt));
+	if (!e)
+		e = message_encode(&m, &plain);
 	if (!e) {
-		entry->local_digest = local_digest(salt, buf_view(&encoded));
-		row->has_local = true;
-		e = blob_store(n, BLOB_LOCAL, view_of(salt, sizeof(salt)), buf_view(&encoded),
-			       row->local_blob);
+		all = buf_view(&plain);
+		entry->local_digest =
+			local_digest(salt, view_of(all.p + sizeof(salt), all.n - sizeof(salt)));
+		e = blob_seal(n, b, BLOB_LOCAL, all);
 	}
-	buf_fini(&encoded);
+	buf_fini(&plain);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+/* Body and local part, each under its own key, are one blob. */
+static enum err store_blob(struct node *n, const struct append *a, struct entry *entry,
+			   struct entry_row *row, uint8_t salt[SALT_BYTES])
+{
+	struct blob b = {.n = 0};
+	enum err e = seal_body(n, a, entry, &b, salt);
+
+	row->has_body = b.n > 0;
+	if (!e)
+		e = seal_local(n, a, entry, &b);
+	row->has_local = b.n > row->has_body;
+	if (!e && b.n)
+		e = blob_write(n, &b);
+	memcpy(row->body_blob, b.id, sizeof(b.id));
+	memcpy(row->local_blob, b.id, sizeof(b.id));
+	blob_fini(&b);
 	return e ? err_trace(e) : ERR_OK;
 }
 
@@ -192,9 +213,7 @@ enum err ledger_append(struct node *n, const struct append *a, struct appended *
 	if (!e)
 		e = fill_entry(n, a, &entry);
 	if (!e)
-		e = store_body(n, a, &entry, &row, salt);
-	if (!e)
-		e = store_local(n, a, &entry, &row);
+		e = store_blob(n, a, &entry, &row, salt);
 	if (!e)
 		e = entry_encode(&entry, &encoded);
 	if (e)

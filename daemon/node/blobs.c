@@ -13,40 +13,74 @@ static void blob_aad(const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 	ret[STORE_ID_BYTES] = (uint8_t)kind;
 }
 
-enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
+void blob_fini(struct blob *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		buf_fini(&b->content[i].cipher);
+	*b = (struct blob){.n = 0};
+}
+
+static enum err new_id(struct node *n, uint8_t ret[STORE_ID_BYTES])
+{
+	uint8_t tail[BLOB_TAIL_BYTES];
+	enum err e = n->port.random(n->port.ctx, tail, sizeof(tail));
+
+	return e ? err_trace(e) : blob_id(n->store, tail, ret);
+}
+
+enum err blob_seal(struct node *n, struct blob *b, enum blob_kind kind, struct view plain)
+{
+	uint8_t aad[STORE_ID_BYTES + 1];
+	struct box_key key;
+	struct buf cipher = {0};
+	enum err e = b->n ? ERR_OK : new_id(n, b->id);
+
+	ASSERT(b->n < ARRAY_LEN(b->content));
+	if (e)
+		return err_trace(e);
+	blob_aad(b->id, kind, aad);
+	e = box_seal(n->keeper, view_of(aad, sizeof(aad)), plain, &key, &cipher);
+	if (e) {
+		buf_fini(&cipher);
+		return err_trace(e);
+	}
+	b->content[b->n].kind = kind;
+	b->content[b->n].key = key;
+	b->content[b->n++].cipher = cipher;
+	return ERR_OK;
+}
+
+enum err blob_write(struct node *n, const struct blob *b)
+{
+	struct blob_content content[ARRAY_LEN(b->content)];
+	enum err e = node_write(n);
+
+	for (size_t i = 0; i < b->n; i++)
+		content[i] = (struct blob_content){
+			.kind = b->content[i].kind,
+			.wrapped_key = view_of(b->content[i].key.wrapped, BOX_WRAPPED_BYTES),
+			.cipher = buf_view(&b->content[i].cipher)};
+	return e ? err_trace(e) : blob_put(n->store, b->id, content, b->n);
+}
+
+/* The one content of this blob has failed to be sealed, or is to be written. */
+static enum err write_one(struct node *n, struct blob *b, enum err e,
+			  uint8_t ret_id[STORE_ID_BYTES])
+{
+	if (!e)
+		e = blob_write(n, b);
+	if (!e)
+		memcpy(ret_id, b->id, STORE_ID_BYTES);
+	blob_fini(b);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err blob_store(struct node *n, enum blob_kind kind, struct view plain,
 		    uint8_t ret_id[STORE_ID_BYTES])
 {
-	uint8_t tail[BLOB_TAIL_BYTES], id[STORE_ID_BYTES], aad[STORE_ID_BYTES + 1];
-	struct buf plain = {0}, cipher = {0};
-	struct box_key key;
-	uint8_t *to;
-	enum err e;
+	struct blob b = {.n = 0};
 
-	e = n->port.random(n->port.ctx, tail, sizeof(tail));
-	if (!e)
-		e = blob_id(n->store, tail, id);
-	if (!e)
-		e = buf_reserve(&plain, first.n + rest.n, &to);
-	if (!e)
-		e = buf_put_view(&plain, first);
-	if (!e)
-		e = buf_put_view(&plain, rest);
-	if (!e) {
-		blob_aad(id, kind, aad);
-		e = box_seal(n->keeper, view_of(aad, sizeof(aad)), buf_view(&plain), &key, &cipher);
-	}
-	if (!e)
-		e = node_write(n);
-	if (!e)
-		e = blob_put(n->store, id, kind, view_of(key.wrapped, sizeof(key.wrapped)),
-			     buf_view(&cipher));
-	if (!e)
-		memcpy(ret_id, id, STORE_ID_BYTES);
-	if (plain.n)
-		wipe(buf_data(&plain), plain.n);
-	buf_fini(&plain);
-	buf_fini(&cipher);
-	return e ? err_trace(e) : ERR_OK;
+	return write_one(n, &b, blob_seal(n, &b, kind, plain), ret_id);
 }
 
 enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_ID_BYTES],
@@ -183,32 +217,42 @@ static bool find_manifest(struct view body, struct carried *ret)
  */
 #define PLACE_BYTES 4
 
-enum err body_store(struct node *n, struct view salt, struct view body, bool is_manifest_held,
-		    uint8_t ret_id[STORE_ID_BYTES])
+enum err body_seal(struct node *n, struct blob *b, struct view salt, struct view body,
+		   bool is_manifest_held)
 {
 	struct carried c = {.at = 0};
-	struct buf first = {0};
+	struct buf plain = {0};
 	const bool is_cut = is_manifest_held && find_manifest(body, &c);
+	const size_t end = c.at + c.n;
 	uint8_t *to;
 	enum err e;
 
 	ASSERT(salt.n == SALT_BYTES);
-	e = buf_reserve(&first, SALT_BYTES + PLACE_BYTES + DIGEST_BYTES + c.at, &to);
+	e = buf_reserve(&plain, SALT_BYTES + PLACE_BYTES + DIGEST_BYTES + body.n - c.n, &to);
 	if (!e)
-		e = buf_put_view(&first, salt);
+		e = buf_put_view(&plain, salt);
 	if (!e)
-		e = buf_put_u32(&first, (uint32_t)c.at);
+		e = buf_put_u32(&plain, (uint32_t)c.at);
 	if (!e && is_cut)
-		e = buf_put_view(&first, view_digest(&c.digest));
+		e = buf_put_view(&plain, view_digest(&c.digest));
 	if (!e)
-		e = buf_put(&first, body.p, c.at);
+		e = buf_put(&plain, body.p, c.at);
 	if (!e)
-		e = blob_store(n, BLOB_BODY, buf_view(&first),
-			       view_of(body.p + c.at + c.n, body.n - c.at - c.n), ret_id);
-	if (first.n)
-		wipe(buf_data(&first), first.n);
-	buf_fini(&first);
+		e = buf_put(&plain, body.p + end, body.n - end);
+	if (!e)
+		e = blob_seal(n, b, BLOB_BODY, buf_view(&plain));
+	if (plain.n)
+		wipe(buf_data(&plain), plain.n);
+	buf_fini(&plain);
 	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err body_store(struct node *n, struct view salt, struct view body, bool is_manifest_held,
+		    uint8_t ret_id[STORE_ID_BYTES])
+{
+	struct blob b = {.n = 0};
+
+	return write_one(n, &b, body_seal(n, &b, salt, body, is_manifest_held), ret_id);
 }
 
 /* The manifest back into its place. */

@@ -437,8 +437,24 @@ uint64_t ledger_time_us(struct node *n);
 
 /* --- blobs.c --- */
 
-/** Encrypt @p first and @p rest, one after the other, under a fresh key, as a new blob. */
-enum err blob_store(struct node *n, enum blob_kind kind, struct view first, struct view rest,
+/** What is to stand under one id: an entry's body and local part, or one content of any kind. */
+struct blob {
+	uint8_t id[STORE_ID_BYTES]; /**< given to it with its first content */
+	size_t n;
+	struct {
+		enum blob_kind kind;
+		struct box_key key;
+		struct buf cipher;
+	} content[2];
+};
+void blob_fini(struct blob *b);
+/** Encrypt one content more under a fresh key. */
+enum err blob_seal(struct node *n, struct blob *b, enum blob_kind kind,
+		   struct view plain) WARN_UNUSED;
+/** Write all that was sealed, as one row. */
+enum err blob_write(struct node *n, const struct blob *b) WARN_UNUSED;
+/** A blob of one content. */
+enum err blob_store(struct node *n, enum blob_kind kind, struct view plain,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
 
 /** Encrypt and store one received opening: all of @p row but key and cipher is filled in. */
@@ -453,12 +469,15 @@ enum err blob_load(struct node *n, enum blob_kind kind, const uint8_t id[STORE_I
 		   struct buf *out) WARN_UNUSED;
 
 /**
- * Encrypt and store the body of an entry with its salt.
+ * Encrypt the body of an entry with its salt.
  *
  * @param salt              SALT_BYTES
  * @param is_manifest_held  it is a REFERRAL whose manifest is in its table: the body is stored
  *                          without it, and loaded whole
  */
+enum err body_seal(struct node *n, struct blob *b, struct view salt, struct view body,
+		   bool is_manifest_held) WARN_UNUSED;
+/** Write it as a blob of its own. */
 enum err body_store(struct node *n, struct view salt, struct view body, bool is_manifest_held,
 		    uint8_t ret_id[STORE_ID_BYTES]) WARN_UNUSED;
 

@@ -222,8 +222,7 @@ static enum err record_status(struct taking *t, const struct referral_row *refer
 
 	if (!e && m->reason && m->reason[0]) {
 		row.has_reason = true;
-		e = blob_store(t->n, BLOB_REASON, view_str(m->reason), view_of(NULL, 0),
-			       row.reason_blob);
+		e = blob_store(t->n, BLOB_REASON, view_str(m->reason), row.reason_blob);
 	}
 	if (!e)
 		e = status_put(t->n->store, &row);

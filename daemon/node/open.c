@@ -198,7 +198,7 @@ static enum err fill_new_database(struct node *n)
 	if (!e)
 		e = store_meta_put(n->store, "origin", view_str(n->origin.text));
 	if (!e)
-		e = blob_store(n, BLOB_REASON, view_str("amparo"), view_of(NULL, 0), canary);
+		e = blob_store(n, BLOB_REASON, view_str("amparo"), canary);
 	if (!e)
 		e = store_meta_put(n->store, "canary", view_of(canary, sizeof(canary)));
 	if (!e)

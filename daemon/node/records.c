@@ -99,18 +99,17 @@ static enum err store_record(struct node *n, const struct own_record *r,
 {
 	struct manifest_row manifest = {.digest = row->manifest,
 					.manifest = buf_view(&r->manifest)};
-	const struct view none = view_of(NULL, 0);
 	enum err e;
 
 	memcpy(row->id, terms->record_id, sizeof(row->id));
 	row->revision = terms->revision;
 	row->type = (int)terms->type;
 	row->time_us = terms->sealed_at_us;
-	e = blob_store(n, BLOB_RECORD, buf_view(&r->record), none, row->record_blob);
+	e = blob_store(n, BLOB_RECORD, buf_view(&r->record), row->record_blob);
 	if (!e)
-		e = blob_store(n, BLOB_SALTS, buf_view(&r->salts), none, row->salts_blob);
+		e = blob_store(n, BLOB_SALTS, buf_view(&r->salts), row->salts_blob);
 	if (!e)
-		e = blob_store(n, BLOB_LABEL, label_of(&r->slices), none, row->label_blob);
+		e = blob_store(n, BLOB_LABEL, label_of(&r->slices), row->label_blob);
 	if (!e)
 		e = manifest_put(n->store, &manifest);
 	own_record_revised(n, row->id);

@@ -126,8 +126,7 @@ static enum err replay_status(struct again *a)
 	row.opened = row.opened || history.opened;
 	if (m->reason && m->reason[0]) {
 		history.has_reason = true;
-		e = blob_store(a->n, BLOB_REASON, view_str(m->reason), view_of(NULL, 0),
-			       history.reason_blob);
+		e = blob_store(a->n, BLOB_REASON, view_str(m->reason), history.reason_blob);
 	}
 	if (!e)
 		e = status_put(a->n->store, &history);

@@ -394,7 +394,7 @@ enum err referral_change(struct node *n, const struct node_caller *caller, struc
 	buf_fini(&body);
 	if (!e && reason && reason[0]) {
 		row.has_reason = true;
-		e = blob_store(n, BLOB_REASON, view_str(reason), view_of(NULL, 0), row.reason_blob);
+		e = blob_store(n, BLOB_REASON, view_str(reason), row.reason_blob);
 	}
 	if (e)
 		return err_trace(e);

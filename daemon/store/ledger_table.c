@@ -310,19 +310,32 @@ static void bind_blob_id(struct query *q, const uint8_t id[STORE_ID_BYTES])
 	query_bind_bytes(q, id + STORE_ID_BYTES - BLOB_TAIL_BYTES, BLOB_TAIL_BYTES);
 }
 
-enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
-		  struct view wrapped_key, struct view cipher)
+static void bind_content(struct query *q, const struct blob_content *c)
+{
+	query_bind_if(q, c, c ? c->wrapped_key.p : NULL, c ? c->wrapped_key.n : 0);
+	query_bind_if(q, c, c ? c->cipher.p : NULL, c ? c->cipher.n : 0);
+}
+
+enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES],
+		  const struct blob_content *content, size_t n)
 {
 	CLEANUP(query_end) struct query q = {0};
+	const struct blob_content *one = NULL, *local = NULL;
 
+	for (size_t i = 0; i < n; i++) {
+		const struct blob_content **place = content[i].kind == BLOB_LOCAL ? &local : &one;
+
+		ASSERT(!*place);
+		*place = &content[i];
+	}
 	query_begin(s, ST_BLOB_PUT,
-		    "INSERT INTO blob (num, tail, kind, wrapped_key, cipher)"
-		    " VALUES (?, ?, ?, ?, ?)",
+		    "INSERT INTO blob (num, tail, kind, wrapped_key, cipher, local_key,"
+		    " local_cipher) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		    &q);
 	bind_blob_id(&q, id);
-	query_bind_i64(&q, kind);
-	query_bind_view(&q, wrapped_key);
-	query_bind_view(&q, cipher);
+	query_bind_ref(&q, one ? one->kind : 0);
+	bind_content(&q, one);
+	bind_content(&q, local);
 	return query_run(&q, NULL);
 }
 
@@ -334,12 +347,19 @@ enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 	uint8_t *to;
 	enum err e;
 
-	query_begin(s, ST_BLOB_GET,
-		    "SELECT wrapped_key, cipher FROM blob"
-		    " WHERE num = ? AND tail = ? AND kind = ?",
-		    &q);
+	if (kind == BLOB_LOCAL)
+		query_begin(s, ST_BLOB_GET_LOCAL,
+			    "SELECT local_key, local_cipher FROM blob"
+			    " WHERE num = ? AND tail = ? AND local_key IS NOT NULL",
+			    &q);
+	else
+		query_begin(s, ST_BLOB_GET,
+			    "SELECT wrapped_key, cipher FROM blob"
+			    " WHERE num = ? AND tail = ? AND kind = ?",
+			    &q);
 	bind_blob_id(&q, id);
-	query_bind_i64(&q, kind);
+	if (kind != BLOB_LOCAL)
+		query_bind_i64(&q, kind);
 	if (!query_step(&q))
 		return q.e ? err_trace(q.e)
 			   : err_new(ERR_NOT_FOUND, "no such blob: it is erased, or never was");
@@ -353,14 +373,25 @@ enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_k
 	return e ? err_trace(e) : buf_put_view(out_cipher, cipher);
 }
 
-enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES])
+enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind)
 {
 	CLEANUP(query_end) struct query q = {0};
 	enum err e;
 	int n;
 
-	query_begin(s, ST_BLOB_ERASE, "DELETE FROM blob WHERE num = ? AND tail = ?", &q);
+	if (kind == BLOB_LOCAL)
+		query_begin(s, ST_BLOB_ERASE_LOCAL,
+			    "UPDATE blob SET local_key = NULL, local_cipher = NULL"
+			    " WHERE num = ? AND tail = ? AND local_key IS NOT NULL",
+			    &q);
+	else
+		query_begin(s, ST_BLOB_ERASE,
+			    "UPDATE blob SET kind = NULL, wrapped_key = NULL, cipher = NULL"
+			    " WHERE num = ? AND tail = ? AND kind = ?",
+			    &q);
 	bind_blob_id(&q, id);
+	if (kind != BLOB_LOCAL)
+		query_bind_i64(&q, kind);
 	e = query_run(&q, &n);
 	if (e)
 		return err_trace(e);

@@ -96,13 +96,25 @@ enum blob_kind {
 enum err blob_id(struct store *s, const uint8_t tail[BLOB_TAIL_BYTES],
 		 uint8_t ret[STORE_ID_BYTES]) WARN_UNUSED;
 
-/** @retval ERR_EXISTS  the id, or its number, is there */
-enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
-		  struct view wrapped_key, struct view cipher) WARN_UNUSED;
+/** One content of a blob, encrypted. Views are borrowed. */
+struct blob_content {
+	enum blob_kind kind;
+	struct view wrapped_key, cipher;
+};
+
+/**
+ * Store what stands under one id, as one row: a content of any kind, a local part, or both. Each is
+ * read and erased alone.
+ *
+ * @retval ERR_EXISTS  the id, or its number, is there
+ */
+enum err blob_put(struct store *s, const uint8_t id[STORE_ID_BYTES],
+		  const struct blob_content *content, size_t n) WARN_UNUSED;
 /** Both appended, or neither. @retval ERR_NOT_FOUND  erased, never there, or of another kind */
 enum err blob_get(struct store *s, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
 		  struct buf *out_wrapped_key, struct buf *out_cipher) WARN_UNUSED;
-/** Delete key and ciphertext. ERR_NOT_FOUND when there is none. */
-enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES]) WARN_UNUSED;
+/** Delete key and ciphertext. ERR_NOT_FOUND as blob_get() */
+enum err blob_erase(struct store *s, const uint8_t id[STORE_ID_BYTES],
+		    enum blob_kind kind) WARN_UNUSED;
 
 #endif

@@ -53,13 +53,16 @@ static const char ledger_1[] =
 	") STRICT;"
 
 	/* An id is num, big-endian, and tail: in the order in which they came, so that new ones lie
-	 * beside each other, and never the same again. */
+	 * beside each other, and never the same again. What stands under it, of the kind, and an
+	 * entry's local part: each with its own key, NULL when there is none or it is erased. */
 	"CREATE TABLE blob ("
 	"  num INTEGER PRIMARY KEY CHECK (num >= 0),"
 	"  tail BLOB NOT NULL CHECK (length(tail) = 8),"
-	"  kind INTEGER NOT NULL,"
-	"  wrapped_key BLOB NOT NULL,"
-	"  cipher BLOB NOT NULL"
+	"  kind INTEGER,"
+	"  wrapped_key BLOB,"
+	"  cipher BLOB CHECK ((cipher IS NULL) = (wrapped_key IS NULL)),"
+	"  local_key BLOB,"
+	"  local_cipher BLOB CHECK ((local_cipher IS NULL) = (local_key IS NULL))"
 	") STRICT;";
 
 /* Peers. epoch: of its ledger. use_*: what it makes us hold, counted; see node/limits.h. */

@@ -35,6 +35,32 @@ static void a_received_body_comes_back_whole(void **state)
 	given_free(&g);
 }
 
+/* They are one blob, and still each is encrypted, and erased, alone. */
+static void a_body_is_erased_without_its_local_part(void **state)
+{
+	struct given g = given_new();
+	CLEANUP(buf_fini) struct buf got = {0};
+	struct referral_row r;
+	struct entry_row row;
+	struct digest leaf;
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(host_refer(g.h, SK, g.record, &leaf), 0);
+	s = g.h->node->store;
+	assert_int_equal(referral_get(s, &leaf, &r), ERR_OK);
+	assert_int_equal(entry_find(s, r.peer, r.k, &leaf, &row), ERR_OK);
+	assert_true(row.has_body && row.has_local);
+	assert_memory_equal(row.body_blob, row.local_blob, STORE_ID_BYTES);
+	assert_int_equal(store_begin(s), ERR_OK);
+	assert_int_equal(blob_erase(s, row.body_blob, BLOB_BODY), ERR_OK);
+	assert_int_equal(store_commit(s), ERR_OK);
+	assert_int_equal(body_load(g.h->node, row.body_blob, NULL, &got), ERR_NOT_FOUND);
+	assert_int_equal(blob_load(g.h->node, BLOB_LOCAL, row.local_blob, &got), ERR_OK);
+	assert_non_null(memmem(buf_data(&got), got.n, "caseworker", 10));
+	given_free(&g);
+}
+
 static void an_own_body_comes_back_whole(void **state)
 {
 	struct given g = given_new();
@@ -188,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_received_body_comes_back_whole),
 		cmocka_unit_test(an_own_body_comes_back_whole),
+		cmocka_unit_test(a_body_is_erased_without_its_local_part),
 		cmocka_unit_test(bodies_of_any_shape),
 		cmocka_unit_test(whole_when_the_manifest_is_not_held),
 		cmocka_unit_test(a_manifest_that_is_gone_or_altered),

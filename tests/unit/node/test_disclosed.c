@@ -279,7 +279,7 @@ static void an_erased_body_is_not_the_next_ones(void **state)
 	assert_int_equal(load_body(e, e->n_item), ERR_OK);
 	first = received(e, e->n_item);
 	assert_int_equal(store_begin(node_of(e)->store), ERR_OK);
-	assert_int_equal(blob_erase(node_of(e)->store, first.body_blob), ERR_OK);
+	assert_int_equal(blob_erase(node_of(e)->store, first.body_blob, BLOB_BODY), ERR_OK);
 	assert_int_equal(store_commit(node_of(e)->store), ERR_OK);
 	(void)add_again(e, &r);
 	expect(e, 0);

@@ -142,8 +142,8 @@ static void damage_at_the_end_is_seen(void **state)
 		"DELETE FROM meta WHERE name = 'origin'",
 		"DELETE FROM meta WHERE name = 'canary'",
 		"UPDATE meta SET value = x'' WHERE name = 'agency'",
-		"UPDATE blob SET cipher = zeroblob(length(cipher))",
-		"UPDATE blob SET wrapped_key = x'01'",
+		"UPDATE blob SET cipher = zeroblob(length(cipher)) WHERE cipher IS NOT NULL",
+		"UPDATE blob SET wrapped_key = x'01' WHERE cipher IS NOT NULL",
 	};
 
 	(void)state;

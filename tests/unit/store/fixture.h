@@ -42,6 +42,16 @@ static inline const char *fixture_file(struct fixture *f, const char *ending)
 	return path;
 }
 
+/** A blob of one content. */
+static inline enum err put_blob(struct store *s, const uint8_t id[STORE_ID_BYTES],
+				enum blob_kind kind, struct view wrapped_key, struct view cipher)
+{
+	const struct blob_content one = {
+		.kind = kind, .wrapped_key = wrapped_key, .cipher = cipher};
+
+	return blob_put(s, id, &one, 1);
+}
+
 static inline enum err fixture_open(struct fixture *f, bool create)
 {
 	const struct store_options o = {.path = f->path, .create = create};

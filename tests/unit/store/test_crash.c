@@ -19,7 +19,7 @@ static enum err turn(struct store *s, uint64_t n)
 	memcpy(row.body_blob, id, sizeof(id));
 	e = store_begin(s);
 	if (!e)
-		e = blob_put(s, id, BLOB_BODY, view_str("key"), view_of(cipher, sizeof(cipher)));
+		e = put_blob(s, id, BLOB_BODY, view_str("key"), view_of(cipher, sizeof(cipher)));
 	if (!e)
 		e = entry_put(s, &row);
 	if (!e)
@@ -133,7 +133,7 @@ static void killed_inside_a_transaction(void **state)
 			uint8_t id[STORE_ID_BYTES] = {1};
 
 			put_u64be(id, 1000 + n);
-			if (blob_put(f->s, id, BLOB_BODY, view_str("key"),
+			if (put_blob(f->s, id, BLOB_BODY, view_str("key"),
 				     view_of(big, sizeof(big))))
 				_exit(3);
 		}

@@ -231,10 +231,10 @@ static void blobs(void **state)
 	static uint8_t big[262144];
 
 	memset(big, 0xa5, sizeof(big));
-	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+	assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
 			 ERR_OK);
-	assert_int_equal(blob_put(f->s, id, BLOB_LOCAL, view_str("k"), view_str("c")), ERR_EXISTS);
-	assert_int_equal(blob_put(f->s, other, BLOB_LABEL, view_str("k"), view_of(NULL, 0)),
+	assert_int_equal(put_blob(f->s, id, BLOB_LOCAL, view_str("k"), view_str("c")), ERR_EXISTS);
+	assert_int_equal(put_blob(f->s, other, BLOB_LABEL, view_str("k"), view_of(NULL, 0)),
 			 ERR_OK);
 	fixture_reopen(f);
 	assert_int_equal(blob_get(f->s, id, BLOB_LOCAL, &key, &cipher), ERR_NOT_FOUND);
@@ -244,9 +244,56 @@ static void blobs(void **state)
 	buf_clear(&cipher);
 	assert_int_equal(blob_get(f->s, other, BLOB_LABEL, &key, &cipher), ERR_OK);
 	assert_int_equal(cipher.n, 0);
-	assert_int_equal(blob_erase(f->s, id), ERR_OK);
-	assert_int_equal(blob_erase(f->s, id), ERR_NOT_FOUND);
+	assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_OK);
+	assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_NOT_FOUND);
 	assert_int_equal(blob_get(f->s, id, BLOB_BODY, &key, &cipher), ERR_NOT_FOUND);
+}
+
+static bool is_there(struct fixture *f, const uint8_t id[STORE_ID_BYTES], enum blob_kind kind,
+		     const char *cipher)
+{
+	CLEANUP(buf_fini) struct buf key = {0}, got = {0};
+
+	return !blob_get(f->s, id, kind, &key, &got) && view_eq(buf_view(&got), view_str(cipher));
+}
+
+static void body_and_local_part_are_one_row(void **state)
+{
+	struct fixture *f = *state;
+	static const enum blob_kind kinds[] = {BLOB_BODY, BLOB_LOCAL};
+	const struct blob_content both[] = {
+		{.kind = BLOB_LOCAL, .wrapped_key = view_str("k1"), .cipher = view_str("local")},
+		{.kind = BLOB_BODY, .wrapped_key = view_str("k2"), .cipher = view_str("body")},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const uint8_t id[STORE_ID_BYTES] = {[7] = (uint8_t)(i + 1)};
+
+		assert_int_equal(blob_put(f->s, id, both, ARRAY_LEN(both)), ERR_OK);
+		assert_int_equal(blob_erase(f->s, id, BLOB_LABEL), ERR_NOT_FOUND);
+		assert_true(is_there(f, id, BLOB_BODY, "body"));
+		assert_true(is_there(f, id, BLOB_LOCAL, "local"));
+		/* each alone */
+		assert_int_equal(blob_erase(f->s, id, kinds[i]), ERR_OK);
+		assert_int_equal(blob_erase(f->s, id, kinds[i]), ERR_NOT_FOUND);
+		assert_int_equal(is_there(f, id, BLOB_BODY, "body"), i == 1);
+		assert_int_equal(is_there(f, id, BLOB_LOCAL, "local"), i == 0);
+		assert_int_equal(blob_erase(f->s, id, kinds[!i]), ERR_OK);
+		assert_false(is_there(f, id, kinds[!i], i ? "body" : "local"));
+	}
+}
+
+static void a_local_part_may_stand_alone(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t id[STORE_ID_BYTES] = {1};
+
+	assert_int_equal(put_blob(f->s, id, BLOB_LOCAL, view_str("k"), view_str("local")), ERR_OK);
+	assert_true(is_there(f, id, BLOB_LOCAL, "local"));
+	assert_false(is_there(f, id, BLOB_BODY, "local"));
+	assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_NOT_FOUND);
+	assert_int_equal(blob_erase(f->s, id, BLOB_LOCAL), ERR_OK);
+	assert_false(is_there(f, id, BLOB_LOCAL, "local"));
 }
 
 static void blob_ids_never_come_again(void **state)
@@ -256,18 +303,19 @@ static void blob_ids_never_come_again(void **state)
 	const uint8_t expected[STORE_ID_BYTES] = {[6] = 1, [7] = 1, [8] = 0xaa, [15] = 0xbb};
 	uint8_t id[STORE_ID_BYTES], before[STORE_ID_BYTES] = {[6] = 1};
 
-	assert_int_equal(blob_put(f->s, before, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
+	assert_int_equal(put_blob(f->s, before, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
 	assert_int_equal(blob_id(f->s, tail, id), ERR_OK);
 	assert_memory_equal(id, expected, sizeof(id));
-	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
-	/* erased, then given back: its number alone may come again */
-	assert_int_equal(blob_erase(f->s, id), ERR_OK);
+	assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
+	/* erased, and opened again: not even its number */
+	assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_OK);
+	fixture_reopen(f);
 	assert_int_equal(blob_id(f->s, tail, id), ERR_OK);
 	assert_int_equal(id[7], 2);
+	/* taken back, as by a backup: its number alone may come again */
+	assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
 	id[15] = 0;
-	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("k"), view_str("c")), ERR_OK);
-	id[15] = 0xbb;
-	assert_int_equal(blob_erase(f->s, id), ERR_NOT_FOUND);
+	assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_NOT_FOUND);
 }
 
 static void a_full_buffer_takes_neither_part(void **state)
@@ -277,7 +325,7 @@ static void a_full_buffer_takes_neither_part(void **state)
 	CLEANUP(buf_fini) struct buf cipher = {.limit = 3};
 	const uint8_t id[STORE_ID_BYTES] = {1};
 
-	assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("key"), view_str("cipher")),
+	assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str("key"), view_str("cipher")),
 			 ERR_OK);
 	assert_int_equal(blob_get(f->s, id, BLOB_BODY, &key, &cipher), ERR_LIMIT);
 	assert_int_equal(key.n, 0);
@@ -344,6 +392,8 @@ int main(void)
 		TEST(tiles),
 		TEST(own_checkpoint),
 		TEST(blobs),
+		TEST(body_and_local_part_are_one_row),
+		TEST(a_local_part_may_stand_alone),
 		TEST(blob_ids_never_come_again),
 		TEST(a_full_buffer_takes_neither_part),
 		TEST(views_outlive_other_calls),

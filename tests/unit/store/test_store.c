@@ -180,7 +180,7 @@ static void fill(struct fixture *f, unsigned page_size)
 	assert_int_equal(store_open(&o, &f->s), ERR_OK);
 	assert_int_equal(store_begin(f->s), ERR_OK);
 	for (id[0] = 0; id[0] < 50; id[0]++)
-		assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str("key"), view_str(MARKER)),
+		assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str("key"), view_str(MARKER)),
 				 ERR_OK);
 	assert_int_equal(store_commit(f->s), ERR_OK);
 	fixture_close(f);
@@ -226,7 +226,7 @@ static void what_is_erased_stands_nowhere(void **state)
 	assert_int_equal(fixture_open(f, true), ERR_OK);
 	assert_int_equal(store_begin(f->s), ERR_OK);
 	for (id[0] = 0; id[0] < 20; id[0]++) /* in the page, and in overflow pages */
-		assert_int_equal(blob_put(f->s, id, BLOB_BODY, view_str(MARKER),
+		assert_int_equal(put_blob(f->s, id, BLOB_BODY, view_str(MARKER),
 					  view_of(big, id[0] % 2 ? 100 : sizeof(big))),
 				 ERR_OK);
 	assert_int_equal(store_commit(f->s), ERR_OK);
@@ -238,7 +238,7 @@ static void what_is_erased_stands_nowhere(void **state)
 
 	assert_int_equal(store_begin(f->s), ERR_OK);
 	for (id[0] = 0; id[0] < 20; id[0]++)
-		assert_int_equal(blob_erase(f->s, id), ERR_OK);
+		assert_int_equal(blob_erase(f->s, id, BLOB_BODY), ERR_OK);
 	assert_int_equal(store_commit(f->s), ERR_OK);
 	assert_int_equal(store_wal_truncate(f->s), ERR_OK);
 	buf_fini(&db);
@@ -266,7 +266,7 @@ static void a_truncation_missed_is_made_up_at_open(void **state)
 
 		/* all but one, so that a page with the marker is written to the WAL */
 		for (id[0] = 0; ok && id[0] < 49; id[0]++)
-			ok = !blob_erase(f->s, id);
+			ok = !blob_erase(f->s, id, BLOB_BODY);
 		_exit(ok && !store_commit(f->s) ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -292,7 +292,7 @@ static void the_wal_stays_small(void **state)
 	for (id[0] = 0; id[0] < 100; id[0]++) {
 		assert_int_equal(store_begin(f->s), ERR_OK);
 		assert_int_equal(
-			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			put_blob(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
 			ERR_OK);
 		assert_int_equal(store_wal_truncate(f->s), ERR_STATE);
 		assert_int_equal(store_commit(f->s), ERR_OK);
@@ -354,7 +354,7 @@ static void the_pages_of_a_commit_are_written_together(void **state)
 		counted.n_writes = 0;
 		assert_int_equal(store_begin(f->s), ERR_OK);
 		assert_int_equal(
-			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			put_blob(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
 			ERR_OK);
 		assert_int_equal(counted.n_writes, 0);
 		assert_int_equal(store_commit(f->s), ERR_OK);
@@ -424,7 +424,7 @@ static void the_memory_of_history_is_given_back(void **state)
 	for (id[0] = 0; id[0] < 100; id[0]++) {
 		assert_int_equal(store_begin(f->s), ERR_OK);
 		assert_int_equal(
-			blob_put(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
+			put_blob(f->s, id, BLOB_BODY, view_str("key"), view_of(big, sizeof(big))),
 			ERR_OK);
 		assert_int_equal(store_commit(f->s), ERR_OK);
 		assert_int_equal(store_wal_truncate(f->s), ERR_OK);
