@@ -1,5 +1,5 @@
-/* What is encrypted at rest: blobs, received openings, and bodies, which are blobs without the
- * manifest that they carry. */
+#include "node/blobs.h"
+
 #include <string.h>
 
 #include "node/internal.h"
