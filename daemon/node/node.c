@@ -475,6 +475,9 @@ const char *node_hold(const struct node *n)
 
 enum err node_idle(struct node *n, bool *ret_more)
 {
+	*ret_more = false;
+	if (n->is_in_turn) /* its end brings the next chance */
+		return ERR_OK;
 	return store_wal_step(n->store, ret_more);
 }
 

@@ -220,7 +220,8 @@ uint64_t node_deadline_ms(const struct node *n);
 /** Why nothing is signed, in words; NULL while serving. */
 const char *node_hold(const struct node *n);
 
-/** Between turns, when idle or node_wal_is_long(): one step of moving the WAL. */
+/** When idle or node_wal_is_long(): one step of moving the WAL. Within a turn it does nothing: call
+ * it again after the next node_turn(). */
 enum err node_idle(struct node *n, bool *ret_more) WARN_UNUSED;
 
 /** Should node_idle() be called although there is work? */

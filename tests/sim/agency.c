@@ -349,7 +349,7 @@ static void turn(struct agency *a)
 	MUST(w, !disk_is_unsigned_commit(a->disk));
 	if (!e && !disk_is_dead(a->disk))
 		watch_step(a);
-	if (!e && !disk_is_dead(a->disk))
+	if (!e && !disk_is_dead(a->disk) && world_random(w, 4) == 0)
 		e = INSIDE(a, node_idle(a->node, &more_wal));
 	if (e || disk_is_dead(a->disk)) {
 		failed(a, e);

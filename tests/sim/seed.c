@@ -58,8 +58,10 @@ uint64_t scenario_run(uint64_t seed, struct totals *t)
 	world_run(w, world_random(w, 5 * SECOND_US));
 	draw_knobs(r);
 	for (uint64_t i = 0, n = 30 + world_random(w, 60) + 10 * w->n_agency; i < n; i++) {
-		/* now and then nobody does anything for a while */
-		world_run(w, world_random(w, world_random(w, 40) ? 3 * SECOND_US : 15 * MINUTE_US));
+		/* now and then nobody does anything for a while, or several do at once */
+		if (world_random(w, 3))
+			world_run(w, world_random(w, world_random(w, 40) ? 3 * SECOND_US
+									 : 15 * MINUTE_US));
 		if (world_random(w, r->fault_every) == 0)
 			fault_strike(r);
 		else

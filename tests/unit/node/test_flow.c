@@ -470,6 +470,31 @@ static void a_turn_ends_though_callers_wait(void **state)
 	given_free(&g);
 }
 
+/* The WAL is long and somebody has time: not in the middle of a turn. */
+static void the_wal_waits_for_the_end_of_a_turn(void **state)
+{
+	struct given g = given_new();
+	struct host *h = g.e.victim;
+	uint64_t files;
+	bool more, more_wal;
+
+	(void)state;
+	refer(&g, 100); /* each its commit */
+	for (size_t i = 0; i <= NODE_STEP_REQUESTS; i++)
+		host_queue_referral(h, SK, g.record);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(h->node->in_transaction);
+	files = host_files(h);
+	assert_int_equal(node_idle(h->node, &more_wal), ERR_OK);
+	assert_false(more_wal);
+	assert_true(host_files(h) == files);
+	host_turn(h);
+	files = host_files(h);
+	assert_int_equal(node_idle(h->node, &more_wal), ERR_OK);
+	assert_false(host_files(h) == files);
+	given_free(&g);
+}
+
 /* A node that ends in the middle of a turn has none of it. */
 static void half_a_turn_is_none(void **state)
 {
@@ -584,6 +609,7 @@ int main(void)
 		cmocka_unit_test(one_checkpoint_a_turn),
 		cmocka_unit_test(a_turn_goes_in_steps),
 		cmocka_unit_test(a_turn_ends_though_callers_wait),
+		cmocka_unit_test(the_wal_waits_for_the_end_of_a_turn),
 		cmocka_unit_test(half_a_turn_is_none),
 		cmocka_unit_test(nothing_leaves_before_the_commit),
 		cmocka_unit_test(what_is_committed_leaves_before_the_commit),
