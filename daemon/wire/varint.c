@@ -27,53 +27,23 @@ enum err wire_take_varint(struct wire_reader *r, uint64_t *ret)
 	return err_new(ERR_FORMAT, "varint over 64 bits");
 }
 
-/*
- * The same for wire_next(), in its registers: most are of one or two bytes, and it is called some
- * hundred times for each exchange.
- */
-static inline enum err take_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+enum err wire_next_any(struct wire_reader *r, struct wire_field *ret)
 {
-	const uint8_t *at = *p;
-	struct wire_reader r;
-	uint64_t v;
-	enum err e;
-
-	if (at < end && at[0] < VARINT_MORE) {
-		*ret = at[0];
-		*p = at + 1;
-		return ERR_OK;
-	}
-	if (end - at >= 2 && at[1] > 0 && at[1] < VARINT_MORE) {
-		*ret = (uint64_t)at[1] << 7 | (at[0] & ~VARINT_MORE);
-		*p = at + 2;
-		return ERR_OK;
-	}
-	r = (struct wire_reader){.p = at, .end = end};
-	e = wire_take_varint(&r, &v);
-	if (e)
-		return err_trace(e);
-	*ret = v;
-	*p = r.p;
-	return ERR_OK;
-}
-
-enum err wire_next(struct wire_reader *r, struct wire_field *ret)
-{
-	const uint8_t *p = r->p, *const end = r->end;
+	struct wire_reader at = *r;
 	uint64_t tag = 0, varint = 0, n = 0;
 	enum err e;
 
-	e = take_varint(&p, end, &tag);
+	e = wire_take_varint(&at, &tag);
 	if (e)
 		return err_trace(e);
 	if (tag >> 3 == 0 || tag >> 3 > WIRE_NUMBER_MAX)
 		return err_new(ERR_FORMAT, "field number out of range");
 	switch (tag & 7) {
 	case WIRE_VARINT:
-		e = take_varint(&p, end, &varint);
+		e = wire_take_varint(&at, &varint);
 		break;
 	case WIRE_BYTES: /* any number that a peer declares */
-		e = take_varint(&p, end, &n);
+		e = wire_take_varint(&at, &n);
 		break;
 	case WIRE_FIXED64:
 		n = 8;
@@ -86,16 +56,16 @@ enum err wire_next(struct wire_reader *r, struct wire_field *ret)
 	}
 	if (e)
 		return err_trace(e);
-	if (n > (uint64_t)(end - p))
+	if (n > (uint64_t)(at.end - at.p))
 		return err_new(ERR_FORMAT, "field ends beyond what holds it");
 	*ret = (struct wire_field){
 		.number = (uint32_t)(tag >> 3),
 		.type = (enum wire_type)(tag & 7),
 		.varint = varint,
-		.value = (tag & 7) == WIRE_VARINT ? view_of(NULL, 0) : view_of(p, (size_t)n),
-		.whole = view_of(r->p, (size_t)(p - r->p) + (size_t)n),
+		.value = (tag & 7) == WIRE_VARINT ? view_of(NULL, 0) : view_of(at.p, (size_t)n),
+		.whole = view_of(r->p, (size_t)(at.p - r->p) + (size_t)n),
 	};
-	r->p = p + n;
+	r->p = at.p + n;
 	return ERR_OK;
 }
 

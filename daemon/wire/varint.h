@@ -62,15 +62,54 @@ static inline bool wire_is_end(const struct wire_reader *r)
 	return r->p == r->end;
 }
 
+/** The same for any field, not inline. */
+enum err wire_next_any(struct wire_reader *r, struct wire_field *ret) WARN_UNUSED;
+
 /**
  * Read the next field.
+ *
+ * Inline, since it is called some hundred times for each exchange: of most fields the tag is one
+ * byte, the length or value one or two.
  *
  * @param[in,out] r  not at its end; unchanged on failure
  * @param[out] ret   set on ERR_OK only
  * @retval ERR_FORMAT     cut short, longer than what holds it, number 0, group, over 64 bits
  * @retval ERR_CANONICAL  a tag, length or value is not in its shortest form
  */
-enum err wire_next(struct wire_reader *r, struct wire_field *ret) WARN_UNUSED;
+WARN_UNUSED static inline enum err wire_next(struct wire_reader *r, struct wire_field *ret)
+{
+	const uint8_t *const p = r->p;
+	const size_t n = (size_t)(r->end - p);
+	size_t v, head = 2;
+
+	if (n < 3 || p[0] < 8 || p[0] >= 0x80)
+		return wire_next_any(r, ret);
+	v = p[1];
+	if (v >= 0x80) {
+		if (p[2] == 0 || p[2] >= 0x80)
+			return wire_next_any(r, ret);
+		v = (v & 0x7f) | (size_t)p[2] << 7;
+		head = 3;
+	}
+	if ((p[0] & 7) == WIRE_BYTES && v <= n - head)
+		*ret = (struct wire_field){
+			.number = p[0] >> 3,
+			.type = WIRE_BYTES,
+			.value = {.p = p + head, .n = v},
+			.whole = {.p = p, .n = head + v},
+		};
+	else if ((p[0] & 7) == WIRE_VARINT)
+		*ret = (struct wire_field){
+			.number = p[0] >> 3,
+			.type = WIRE_VARINT,
+			.varint = v,
+			.whole = {.p = p, .n = head},
+		};
+	else
+		return wire_next_any(r, ret);
+	r->p = p + ret->whole.n;
+	return ERR_OK;
+}
 
 /** Read one varint; errors and promises as wire_next(). */
 enum err wire_take_varint(struct wire_reader *r, uint64_t *ret) WARN_UNUSED;

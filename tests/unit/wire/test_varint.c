@@ -83,6 +83,39 @@ static void failure_leaves_the_reader(void **state)
 	}
 }
 
+/* What wire_next() reads by itself it reads as wire_next_any() does: any three bytes at the
+ * beginning, whole and cut short, and with just enough behind them, or not. */
+static void short_fields_are_like_any(void **state)
+{
+	static uint8_t bytes[3 + 0x4000];
+
+	(void)state;
+	for (unsigned i = 0; i < 1u << 24; i++) {
+		const size_t n_near = (i >> 8 & 0x7f) + 2;
+		const size_t n_far = (i >> 8 & 0x7f) + ((size_t)(i & 0x7f) << 7) + 3;
+		const size_t sizes[] = {1, 2, 3, n_near - 1, n_near, n_far - 1, n_far};
+
+		/* of the field's number and the last byte the bounds, and those beside them */
+		if (((i >> 19 & 0xf) > 1 && (i >> 19 & 0xf) < 15) ||
+		    ((i & 0x7f) > 2 && (i & 0x7f) < 0x7e))
+			continue;
+		bytes[0] = (uint8_t)(i >> 16);
+		bytes[1] = (uint8_t)(i >> 8);
+		bytes[2] = (uint8_t)i;
+		for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+			const struct view v = view_of(bytes, sizes[k]);
+			struct wire_reader r = wire_reader(v), r_any = wire_reader(v);
+			struct wire_field f = {.number = 77}, any = {.number = 77};
+
+			if (v.n == 0)
+				continue;
+			assert_int_equal(wire_next(&r, &f), wire_next_any(&r_any, &any));
+			assert_ptr_equal(r.p, r_any.p);
+			assert_memory_equal(&f, &any, sizeof(f));
+		}
+	}
+}
+
 static void nothing_to_read(void **state)
 {
 	struct wire_reader r = wire_reader((struct view){0});
@@ -108,6 +141,7 @@ int main(void)
 		cmocka_unit_test(varints),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(failure_leaves_the_reader),
+		cmocka_unit_test(short_fields_are_like_any),
 		cmocka_unit_test(nothing_to_read),
 		cmocka_unit_test(writer_keeps_the_limit),
 	};
