@@ -62,7 +62,7 @@ uint64_t agreement_valid_until_us(const struct agreement *a)
 
 bool agreement_is_valid_at(const struct agreement *a, uint64_t utc_us)
 {
-	return a->from_us <= utc_us && utc_us <= a->until_us;
+	return is_valid_at(a, utc_us);
 }
 
 static size_t n_characters(const char *text)

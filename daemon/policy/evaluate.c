@@ -20,19 +20,13 @@ struct question {
 	bool has_consent;
 };
 
-static size_t n_units_all(void)
+/** The question's row, which has one cell a unit of its record type. */
+static inline struct agreement_cell *row_of(const struct agreement *a, struct question q)
 {
-	return field_table_n_units(RECORD_VICTIM) + field_table_n_units(RECORD_CASE);
-}
+	size_t row = (q.purpose * N_STAGES + (q.stage == POLICY_ACCEPTED)) * N_CONSENTS +
+		     (q.has_consent ? 1 : 0);
 
-/** Place of the question's row, which has one cell a unit of its record type. */
-static size_t row_at(const struct question *q)
-{
-	size_t row = (q->purpose * N_STAGES + (q->stage == POLICY_ACCEPTED)) * N_CONSENTS +
-		     (q->has_consent ? 1 : 0);
-
-	return row * n_units_all() +
-	       (q->type == RECORD_CASE ? field_table_n_units(RECORD_VICTIM) : 0);
+	return a->cell + row * a->n_row + (q.type == RECORD_CASE ? a->case_at : 0);
 }
 
 /** How near a rule that names the unit comes to allowing it: 0 it does, then as people should hear.
@@ -94,7 +88,7 @@ static struct agreement_cell cell_of(const struct agreement *a, const struct que
 
 static void row_fill(struct agreement *a, const struct question *q)
 {
-	struct agreement_cell *row = &a->cell[row_at(q)];
+	struct agreement_cell *row = row_of(a, *q);
 
 	for (size_t unit = 0; unit < field_table_n_units(q->type); unit++)
 		row[unit] = cell_of(a, q, unit);
@@ -104,7 +98,9 @@ enum err agreement_evaluate(struct agreement *a)
 {
 	struct question q;
 
-	a->cell = calloc(a->n_purposes * N_STAGES * N_CONSENTS * n_units_all(), sizeof(*a->cell));
+	a->case_at = field_table_n_units(RECORD_VICTIM);
+	a->n_row = a->case_at + field_table_n_units(RECORD_CASE);
+	a->cell = calloc(a->n_purposes * N_STAGES * N_CONSENTS * a->n_row, sizeof(*a->cell));
 	if (!a->cell)
 		return err_new(ERR_NOMEM, "table of an agreement");
 	for (q.purpose = 0; q.purpose < a->n_purposes; q.purpose++)
@@ -118,9 +114,10 @@ enum err agreement_evaluate(struct agreement *a)
 	return ERR_OK;
 }
 
-static struct policy_decision withheld(enum policy_answer answer)
+static struct policy_decision withheld(enum policy_answer answer, const char *rule)
 {
-	return (struct policy_decision){.answer = answer, .onward = POLICY_ONWARD_NONE};
+	return (struct policy_decision){
+		.answer = answer, .rule = rule, .onward = POLICY_ONWARD_NONE};
 }
 
 static bool is_unit_of(const struct field *unit, enum record_type type)
@@ -129,33 +126,39 @@ static bool is_unit_of(const struct field *unit, enum record_type type)
 	       (type == RECORD_VICTIM || type == RECORD_CASE);
 }
 
+static struct policy_decision decision_of(const struct agreement *a,
+					  const struct agreement_cell *cell)
+{
+	const enum policy_answer answer = (enum policy_answer)cell->answer;
+	const struct agreement_rule *rule;
+
+	if (cell->rule == 0)
+		return withheld(answer, NULL);
+	rule = &a->rule[cell->rule - 1];
+	if (answer != POLICY_ALLOWED)
+		return withheld(answer, rule->name);
+	return (struct policy_decision){
+		.answer = answer,
+		.rule = rule->name,
+		.retention_days = rule->retention_days,
+		.onward = rule->onward,
+	};
+}
+
 struct policy_decision policy_judge(const struct agreement *a, const struct policy_case *c,
 				    const struct field *unit)
 {
 	struct question q = {.type = c->type, .stage = c->stage, .has_consent = c->has_consent};
-	const struct agreement_rule *rule;
-	const struct agreement_cell *cell;
-	struct policy_decision d;
 
 	while (q.purpose < a->n_purposes && a->purpose[q.purpose] != c->purpose)
 		q.purpose++;
-	if (q.purpose == a->n_purposes || !agreement_is_valid_at(a, c->utc_us))
-		return withheld(POLICY_NOT_VALID);
+	if (q.purpose == a->n_purposes || !is_valid_at(a, c->utc_us))
+		return withheld(POLICY_NOT_VALID, NULL);
 	if (!is_unit_of(unit, c->type))
-		return withheld(POLICY_NO_RULE);
+		return withheld(POLICY_NO_RULE, NULL);
 	if (unit->since > c->schema_version)
-		return withheld(POLICY_NEWER_FIELD);
-	cell = &a->cell[row_at(&q) + unit->unit_index];
-	d = withheld((enum policy_answer)cell->answer);
-	if (cell->rule == 0)
-		return d;
-	rule = &a->rule[cell->rule - 1];
-	d.rule = rule->name;
-	if (d.answer == POLICY_ALLOWED) {
-		d.retention_days = rule->retention_days;
-		d.onward = rule->onward;
-	}
-	return d;
+		return withheld(POLICY_NEWER_FIELD, NULL);
+	return decision_of(a, &row_of(a, q)[unit->unit_index]);
 }
 
 const char *policy_answer_text(enum policy_answer a)

@@ -41,7 +41,14 @@ struct agreement {
 	struct agreement_rule *rule;
 	size_t n_rules;
 	struct agreement_cell *cell; /**< see evaluate.c */
+	size_t n_row;		     /**< cells of a question: units of both record types */
+	size_t case_at;		     /**< first of a CaseRecord among them */
 };
+
+static inline bool is_valid_at(const struct agreement *a, uint64_t utc_us)
+{
+	return a->from_us <= utc_us && utc_us <= a->until_us;
+}
 
 /** Read the list of rules into @p a, of which all else has been read. @retval ERR_INVALID */
 enum err agreement_rules_read(const struct yaml_file *f, yaml_ref list, struct agreement *a,
