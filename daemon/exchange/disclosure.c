@@ -3,51 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int by_commitment(const void *a, const void *b, void *commitments)
+static int by_commitment(const void *a, const void *b)
 {
-	const struct digest *const of = commitments;
+	const struct opened_slice *x = a, *y = b;
 
-	return digest_cmp(&of[*(const uint16_t *)a], &of[*(const uint16_t *)b]);
+	return digest_cmp(&x->commitment, &y->commitment);
 }
 
-void disclosure_order(const struct digest *commitment, size_t n, uint16_t *ret)
+void disclosure_sort(struct opened_slice *slice, size_t n)
 {
-	ASSERT(n <= COMMITMENTS_MAX);
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint16_t)i;
 	if (n)
-		qsort_r(ret, n, sizeof(ret[0]), by_commitment, (void *)(uintptr_t)commitment);
+		qsort(slice, n, sizeof(*slice), by_commitment);
 }
 
 enum err disclosure_select(const struct agreement *a, const struct policy_case *c,
-			   const struct sealed_slices *from,
+			   const struct opened_slice *from, size_t n_from,
 			   enum err (*skip)(void *ctx, const struct digest *commitment,
 					    bool *ret_skip),
 			   void *ctx, struct opened_slice *ret, size_t *ret_n)
 {
 	size_t n = 0;
 
-	for (size_t at = 0; at < from->slices->n; at++) {
-		const size_t i = from->ascending[at];
-		const struct slice *s = &from->slices->slice[i];
+	for (size_t i = 0; i < n_from; i++) {
 		bool known = false;
 		enum err e;
 
-		if (policy_judge(a, c, s->unit).answer != POLICY_ALLOWED)
+		if (policy_judge(a, c, from[i].unit).answer != POLICY_ALLOWED)
 			continue;
 		if (skip) {
-			e = skip(ctx, &from->commitment[i], &known);
+			e = skip(ctx, &from[i].commitment, &known);
 			if (e)
 				return err_trace(e);
 		}
-		if (known)
-			continue;
-		ret[n++] = (struct opened_slice){
-			.commitment = from->commitment[i],
-			.unit = s->unit,
-			.salt = view_of(from->salts + i * SLICE_SALT_BYTES, SLICE_SALT_BYTES),
-			.slice = s->bytes,
-		};
+		if (!known)
+			ret[n++] = from[i];
 	}
 	*ret_n = n;
 	return ERR_OK;

@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "policy/agreement.h"
 #include "record/manifest.h"
-#include "record/slice.h"
 #include "wire/message.h"
 
 /** One opened slice; views are borrowed. */
@@ -23,25 +22,18 @@ struct opened_slice {
 	struct view slice;
 };
 
-/** A record as it was sealed, in slice order; borrowed. */
-struct sealed_slices {
-	const struct slice_set *slices;
-	const uint8_t *salts;		 /**< SLICE_SALT_BYTES a slice */
-	const struct digest *commitment; /**< slice_commitment() of each */
-	const uint16_t *ascending;	 /**< numbers of slices, ascending in commitment */
-};
-
-/** Fill sealed_slices.ascending: room for as many as there are, at most COMMITMENTS_MAX. */
-void disclosure_order(const struct digest *commitment, size_t n, uint16_t *ret);
+/** Bring slices into the order of a disclosure: ascending in commitment. */
+void disclosure_sort(struct opened_slice *slice, size_t n);
 
 /**
  * Choose what may leave: every slice whose unit the agreement allows in this case.
  *
+ * @param from      n_from slices as disclosure_sort() leaves them
  * @param skip      says of a commitment that it was disclosed before; NULL: nothing was
- * @param[out] ret  room for as many as there are slices; ascending in commitment
+ * @param[out] ret  room for n_from; in the same order, borrows as they do
  */
 enum err disclosure_select(const struct agreement *a, const struct policy_case *c,
-			   const struct sealed_slices *from,
+			   const struct opened_slice *from, size_t n_from,
 			   enum err (*skip)(void *ctx, const struct digest *commitment,
 					    bool *ret_skip),
 			   void *ctx, struct opened_slice *ret, size_t *ret_n) WARN_UNUSED;

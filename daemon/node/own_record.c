@@ -20,8 +20,7 @@ void own_record_free(struct own_record *r)
 	buf_fini(&r->seal_proof);
 	buf_fini(&r->seal_note);
 	slice_set_fini(&r->slices);
-	free(r->commitment);
-	free(r->ascending);
+	free(r->opening);
 	free(r);
 }
 
@@ -121,8 +120,7 @@ static void keep_open(struct node *n, struct own_record *r)
 
 	r->n_bytes = sizeof(*r) + OWN_PROOF_BYTES + r->record.n + r->salts.n + r->manifest.n +
 		     r->slices.storage.n +
-		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->commitment) +
-				    sizeof(*r->ascending));
+		     r->slices.n * (sizeof(*r->slices.slice) + sizeof(*r->opening));
 	while (c->oldest && c->n_bytes + r->n_bytes > OWN_RECORDS_BYTES_MAX)
 		close_one(c, c->oldest);
 	r->next = *at;
@@ -153,16 +151,24 @@ void own_records_tick(struct node *n, uint64_t now_ms)
 
 static enum err commit_to_slices(struct own_record *r)
 {
+	const uint8_t *salts = buf_data(&r->salts);
+
 	if (r->salts.n != r->slices.n * SLICE_SALT_BYTES)
 		return err_new(ERR_STORAGE, "salts do not fit the record");
-	r->commitment = calloc(r->slices.n + 1, sizeof(*r->commitment));
-	r->ascending = calloc(r->slices.n + 1, sizeof(*r->ascending));
-	if (!r->commitment || !r->ascending)
-		return err_new(ERR_NOMEM, "commitments");
-	for (size_t i = 0; i < r->slices.n; i++)
-		r->commitment[i] = slice_commitment(buf_data(&r->salts) + i * SLICE_SALT_BYTES,
-						    r->slices.slice[i].bytes);
-	disclosure_order(r->commitment, r->slices.n, r->ascending);
+	r->opening = calloc(r->slices.n + 1, sizeof(*r->opening));
+	if (!r->opening)
+		return err_new(ERR_NOMEM, "openings");
+	for (size_t i = 0; i < r->slices.n; i++) {
+		const uint8_t *salt = salts + i * SLICE_SALT_BYTES;
+
+		r->opening[i] = (struct opened_slice){
+			.commitment = slice_commitment(salt, r->slices.slice[i].bytes),
+			.unit = r->slices.slice[i].unit,
+			.salt = view_of(salt, SLICE_SALT_BYTES),
+			.slice = r->slices.slice[i].bytes,
+		};
+	}
+	disclosure_sort(r->opening, r->slices.n);
 	return ERR_OK;
 }
 
@@ -231,14 +237,6 @@ void own_record_revised(struct node *n, const uint8_t id[RECORD_ID_BYTES])
 		set_newest(&n->own, r, false);
 }
 
-struct sealed_slices own_record_sealed(const struct own_record *r)
-{
-	return (struct sealed_slices){.slices = &r->slices,
-				      .salts = buf_data(&r->salts),
-				      .commitment = r->commitment,
-				      .ascending = r->ascending};
-}
-
 enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct opened_slice *ret,
 			   size_t *ret_n)
 {
@@ -255,18 +253,12 @@ enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct
 	for (size_t i = 0; i < n_named; i++) {
 		size_t at = 0;
 
-		while (at < r->slices.n &&
-		       memcmp(r->commitment[at].b, d->opened.data + i * DIGEST_BYTES, DIGEST_BYTES))
+		while (at < r->slices.n && memcmp(r->opening[at].commitment.b,
+						  d->opened.data + i * DIGEST_BYTES, DIGEST_BYTES))
 			at++;
 		if (at == r->slices.n)
 			return err_new(ERR_STORAGE, "own body opens what its record does not hold");
-		ret[i] = (struct opened_slice){
-			.commitment = r->commitment[at],
-			.unit = r->slices.slice[at].unit,
-			.salt = view_of(buf_data(&r->salts) + at * SLICE_SALT_BYTES,
-					SLICE_SALT_BYTES),
-			.slice = r->slices.slice[at].bytes,
-		};
+		ret[i] = r->opening[at];
 	}
 	*ret_n = n_named;
 	return ERR_OK;

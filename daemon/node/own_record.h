@@ -27,8 +27,8 @@ struct own_record {
 	struct buf record;
 	struct buf salts;
 	struct slice_set slices;
-	struct digest *commitment; /**< slices.n */
-	uint16_t *ascending;	   /**< slices.n: see struct sealed_slices */
+	struct opened_slice *opening; /**< slices.n, as disclosure_sort() leaves them; borrow from
+					 salts and slices */
 	struct buf manifest;
 	struct buf seal_entry, seal_proof, seal_note; /**< empty until own_record_proof() */
 	size_t n_bytes;				      /**< counted against OWN_RECORDS_BYTES_MAX */
@@ -78,9 +78,6 @@ void own_records_close(struct node *n);
 void own_records_tick(struct node *n, uint64_t now_ms);
 /** See own_records_tick(). */
 uint64_t own_records_deadline_ms(const struct node *n);
-
-/** Its slices, to choose from; borrows from @p r. */
-struct sealed_slices own_record_sealed(const struct own_record *r);
 
 /**
  * Openings of an own disclosure again, by the commitments that its body names.

@@ -266,7 +266,6 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 	struct policy_case c = {.purpose = r->purpose, .stage = POLICY_ACCEPTED};
 	const struct agreement *a;
 	struct own_record *record;
-	struct sealed_slices from;
 	struct opened_before before = {0};
 	size_t n_opened = 0;
 	enum err e;
@@ -299,8 +298,8 @@ enum err release_second_stage(struct node *n, struct peer *p, struct referral_ro
 	opened = calloc(record->slices.n + 1, sizeof(*opened));
 	if (!opened)
 		return err_new(ERR_NOMEM, "openings");
-	from = own_record_sealed(record);
-	e = disclosure_select(a, &c, &from, skip_opened, &before, opened, &n_opened);
+	e = disclosure_select(a, &c, record->opening, record->slices.n, skip_opened, &before,
+			      opened, &n_opened);
 	if (!e && n_opened)
 		e = append_supplement(n, p, r, agreement_digest(a), opened, n_opened);
 	if (!e && n_opened) {

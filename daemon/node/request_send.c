@@ -189,7 +189,6 @@ static enum err append_referral(struct sending *s, struct referral_row *ret)
 	};
 	CLEANUP(freep)
 	struct opened_slice *opened = calloc(s->record->slices.n + 1, sizeof(*opened));
-	const struct sealed_slices from = own_record_sealed(s->record);
 	struct appended done;
 	struct buf body = {0};
 	size_t n_opened = 0;
@@ -197,7 +196,8 @@ static enum err append_referral(struct sending *s, struct referral_row *ret)
 
 	if (!opened)
 		return err_new(ERR_NOMEM, "openings");
-	e = disclosure_select(s->agreement, &s->c, &from, NULL, NULL, opened, &n_opened);
+	e = disclosure_select(s->agreement, &s->c, s->record->opening, s->record->slices.n, NULL,
+			      NULL, opened, &n_opened);
 	if (!e)
 		e = make_body(s, opened, n_opened, &body);
 	entry.body = buf_view(&body);

@@ -120,21 +120,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct sealed_slices sealed(void)
-{
-	static struct digest commitment[SLICES_MAX];
-	static uint16_t ascending[SLICES_MAX];
-
-	for (size_t i = 0; i < given.slices.n; i++)
-		commitment[i] = slice_commitment(given.salts + i * SLICE_SALT_BYTES,
-						 given.slices.slice[i].bytes);
-	disclosure_order(commitment, given.slices.n, ascending);
-	return (struct sealed_slices){.slices = &given.slices,
-				      .salts = given.salts,
-				      .commitment = commitment,
-				      .ascending = ascending};
-}
-
 /* A disclosure as a message, of slices by their number in the set. */
 struct message {
 	struct pb_disclosure d;
@@ -144,13 +129,6 @@ struct message {
 	size_t n;
 	struct buf named;
 };
-
-static int by_commitment(const void *a, const void *b)
-{
-	const struct opened_slice *x = a, *y = b;
-
-	return digest_cmp(&x->commitment, &y->commitment);
-}
 
 static struct opened_slice slice_number(size_t i)
 {
@@ -162,6 +140,17 @@ static struct opened_slice slice_number(size_t i)
 		.salt = view_of(salt, SLICE_SALT_BYTES),
 		.slice = given.slices.slice[i].bytes,
 	};
+}
+
+/* All slices of the record, to choose from; given.slices.n. */
+static const struct opened_slice *sealed(void)
+{
+	static struct opened_slice all[SLICES_MAX];
+
+	for (size_t i = 0; i < given.slices.n; i++)
+		all[i] = slice_number(i);
+	disclosure_sort(all, given.slices.n);
+	return all;
 }
 
 /* Put the opened slices into the message, in their order. */
@@ -184,8 +173,7 @@ static void message_fill(struct message *m)
 
 static void message_sort(struct message *m)
 {
-	if (m->n)
-		qsort(m->opened, m->n, sizeof(m->opened[0]), by_commitment);
+	disclosure_sort(m->opened, m->n);
 	message_fill(m);
 }
 
@@ -213,9 +201,8 @@ static void message_end(struct message **m)
 
 static void select_all(struct message *m, const struct policy_case *c)
 {
-	const struct sealed_slices from = sealed();
-
-	assert_int_equal(disclosure_select(given.agreement, c, &from, NULL, NULL, m->opened, &m->n),
+	assert_int_equal(disclosure_select(given.agreement, c, sealed(), given.slices.n, NULL, NULL,
+					   m->opened, &m->n),
 			 ERR_OK);
 	message_fill(m);
 }
@@ -322,18 +309,18 @@ static void what_was_disclosed_before_is_left_out(void **state)
 {
 	CLEANUP(message_end) struct message *all = message_new();
 	CLEANUP(message_end) struct message *rest = message_new();
-	const struct sealed_slices from = sealed();
 
 	(void)state;
 	select_all(all, &given.c);
-	assert_int_equal(disclosure_select(given.agreement, &given.c, &from, skip_first,
-					   &all->opened[0].commitment, rest->opened, &rest->n),
+	assert_int_equal(disclosure_select(given.agreement, &given.c, sealed(), given.slices.n,
+					   skip_first, &all->opened[0].commitment, rest->opened,
+					   &rest->n),
 			 ERR_OK);
 	assert_int_equal(rest->n, all->n - 1);
 	for (size_t i = 0; i < rest->n; i++)
 		assert_true(digest_eq(&rest->opened[i].commitment, &all->opened[i + 1].commitment));
-	assert_int_equal(disclosure_select(given.agreement, &given.c, &from, skip_fails, NULL,
-					   rest->opened, &rest->n),
+	assert_int_equal(disclosure_select(given.agreement, &given.c, sealed(), given.slices.n,
+					   skip_fails, NULL, rest->opened, &rest->n),
 			 ERR_STORAGE);
 }
 
