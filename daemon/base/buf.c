@@ -65,6 +65,13 @@ void buf_advance(struct buf *b, size_t n)
 	b->n += n;
 }
 
+void buf_hold_last(struct buf *b, size_t n)
+{
+	ASSERT(b->n == 0 && n <= b->cap);
+	b->head = b->cap - n;
+	b->n = n;
+}
+
 enum err buf_put(struct buf *b, const void *p, size_t n)
 {
 	uint8_t *to;

@@ -53,6 +53,12 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret) WARN_UNUSED;
 /** Count @p n bytes that were written after buf_reserve() as held. */
 void buf_advance(struct buf *b, size_t n);
 
+/**
+ * Hold the last @p n bytes of the storage of an empty buffer: written there from the end to the
+ * beginning, by who did not know how many they would be.
+ */
+void buf_hold_last(struct buf *b, size_t n);
+
 /** Append bytes; errors as buf_reserve(). */
 enum err buf_put(struct buf *b, const void *p, size_t n) WARN_UNUSED;
 enum err buf_put_view(struct buf *b, struct view v) WARN_UNUSED;

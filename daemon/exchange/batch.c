@@ -35,6 +35,13 @@ static enum err prove_sizes(const struct batch_terms *terms, const struct tree_r
 	return ERR_OK;
 }
 
+/* At least what the batch takes; a tag and a length take 7 bytes at most. */
+static size_t room_for(const struct batch_terms *terms, struct pb_batch m)
+{
+	m.n_items = 0;
+	return message_size(&m) + terms->n_bytes + 7 * (terms->n_item + 1);
+}
+
 enum err batch_make(const struct batch_terms *terms, const struct tree_reader *tree,
 		    struct buf *out)
 {
@@ -44,6 +51,7 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 	struct proof consistency;
 	struct buf nodes = {0};
 	uint64_t index[BATCH_ITEMS_MAX];
+	uint8_t *room;
 	enum err e;
 
 	ASSERT(terms->n_item <= BATCH_ITEMS_MAX);
@@ -77,7 +85,10 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 	m.n_items = terms->n_item;
 	m.items = terms->item;
 	frame.batch = &m;
-	e = message_encode(&frame, out);
+	if (out->n == 0)
+		e = buf_reserve(out, room_for(terms, m), &room);
+	if (!e)
+		e = message_encode(&frame, out);
 done:
 	buf_fini(&nodes);
 	return e ? err_trace(e) : ERR_OK;

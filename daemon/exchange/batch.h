@@ -30,6 +30,7 @@ struct batch_terms {
 	uint64_t size;	       /**< its size */
 	struct pb_item **item; /**< with index, entry ... set; strictly ascending in index */
 	size_t n_item;	       /**< 0: only the checkpoint */
+	size_t n_bytes;	       /**< message_size() of all items, or less when that is not known */
 	const uint64_t
 		*prove; /**< sizes to be proven beside; those that are none of ours are left out */
 	size_t n_prove; /**< at most BATCH_PROOFS_MAX */

@@ -406,6 +406,7 @@ static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 		.size = n->signed_size,
 		.item = p->list,
 		.n_item = p->n_item,
+		.n_bytes = p->n_bytes,
 		.prove = prove,
 		.n_prove = proofs_due(n, s, prove),
 	};

@@ -7,6 +7,8 @@
 #include "node/limits.h"
 #include "record/manifest.h"
 
+#define TERMS_BYTES 2048 /* of a body, usually: all but the slices opened and the manifest */
+
 /* One referral being prepared. */
 struct sending {
 	struct asking *a;
@@ -143,8 +145,10 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 		d.manifest = message_borrow(buf_view(&s->record->manifest));
 		d.seal = &seal;
 		m.record = &d;
-		e = message_encode(&m, out);
+		e = buf_reserve(out, named.n + s->record->manifest.n + TERMS_BYTES, &room);
 	}
+	if (!e)
+		e = message_encode(&m, out);
 	buf_fini(&named);
 	return e ? err_trace(e) : ERR_OK;
 }

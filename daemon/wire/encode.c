@@ -7,36 +7,40 @@
 #include "wire/varint.h"
 
 /*
- * Bytes are put in front of those that are there: @p n of them in front of @p end, or only counted
- * when that is NULL. Each returns how many there are then.
+ * Bytes are put in front of the n that stand before to.end, as long as there is room, and counted
+ * in any case. Each returns how many there are then.
  */
+struct target {
+	uint8_t *end;
+	size_t room;
+};
 
-static inline size_t put(uint8_t *end, size_t n, const void *p, size_t n_more)
+static inline size_t put(struct target to, size_t n, const void *p, size_t n_more)
 {
 	n += n_more;
-	if (end && n_more)
-		memcpy(end - n, p, n_more);
+	if (n_more && n <= to.room)
+		memcpy(to.end - n, p, n_more);
 	return n;
 }
 
-static inline size_t put_varint(uint8_t *end, size_t n, uint64_t v)
+static inline size_t put_varint(struct target to, size_t n, uint64_t v)
 {
 	uint8_t *p;
 
 	n += wire_varint_size(v);
-	if (!end)
+	if (n > to.room)
 		return n;
-	for (p = end - n; v >= 0x80; v >>= 7)
+	for (p = to.end - n; v >= 0x80; v >>= 7)
 		*p++ = (uint8_t)(v | 0x80);
 	*p = (uint8_t)v;
 	return n;
 }
 
-static inline size_t put_fixed(uint8_t *end, size_t n, uint64_t v, size_t size)
+static inline size_t put_fixed(struct target to, size_t n, uint64_t v, size_t size)
 {
 	const uint64_t little = htole64(v);
 
-	return put(end, n, &little, size);
+	return put(to, n, &little, size);
 }
 
 /* 0, -1, 1, -2 ... stand as 0, 1, 2, 3 ... */
@@ -61,33 +65,33 @@ static inline uint64_t get_64(const char *at)
 	return v;
 }
 
-static size_t put_message(uint8_t *end, size_t n, const ProtobufCMessage *message);
+static size_t put_message(struct target to, size_t n, const ProtobufCMessage *message);
 
-static size_t put_number(uint8_t *end, size_t n, ProtobufCType type, const char *at)
+static size_t put_number(struct target to, size_t n, ProtobufCType type, const char *at)
 {
 	switch (type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_ENUM:
-		return put_varint(end, n, (uint64_t)(int32_t)get_32(at));
+		return put_varint(to, n, (uint64_t)(int32_t)get_32(at));
 	case PROTOBUF_C_TYPE_UINT32:
-		return put_varint(end, n, get_32(at));
+		return put_varint(to, n, get_32(at));
 	case PROTOBUF_C_TYPE_BOOL: /* an int in protobuf-c */
-		return put_varint(end, n, get_32(at) != 0);
+		return put_varint(to, n, get_32(at) != 0);
 	case PROTOBUF_C_TYPE_SINT32:
-		return put_varint(end, n, zigzag((int32_t)get_32(at)));
+		return put_varint(to, n, zigzag((int32_t)get_32(at)));
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_UINT64:
-		return put_varint(end, n, get_64(at));
+		return put_varint(to, n, get_64(at));
 	case PROTOBUF_C_TYPE_SINT64:
-		return put_varint(end, n, zigzag((int64_t)get_64(at)));
+		return put_varint(to, n, zigzag((int64_t)get_64(at)));
 	case PROTOBUF_C_TYPE_SFIXED32:
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_FLOAT:
-		return put_fixed(end, n, get_32(at), 4);
+		return put_fixed(to, n, get_32(at), 4);
 	case PROTOBUF_C_TYPE_SFIXED64:
 	case PROTOBUF_C_TYPE_FIXED64:
 	case PROTOBUF_C_TYPE_DOUBLE:
-		return put_fixed(end, n, get_64(at), 8);
+		return put_fixed(to, n, get_64(at), 8);
 	case PROTOBUF_C_TYPE_STRING:
 	case PROTOBUF_C_TYPE_BYTES:
 	case PROTOBUF_C_TYPE_MESSAGE:
@@ -97,7 +101,7 @@ static size_t put_number(uint8_t *end, size_t n, ProtobufCType type, const char 
 }
 
 /* Value, length where it has one, tag. */
-static inline size_t put_element(uint8_t *end, size_t n, const ProtobufCFieldDescriptor *field,
+static inline size_t put_element(struct target to, size_t n, const ProtobufCFieldDescriptor *field,
 				 const char *at)
 {
 	const enum wire_type type = scan_wire_type(field->type);
@@ -106,16 +110,16 @@ static inline size_t put_element(uint8_t *end, size_t n, const ProtobufCFieldDes
 	const size_t before = n;
 
 	if (field->type == PROTOBUF_C_TYPE_BYTES)
-		n = put(end, n, bytes->data, bytes->len);
+		n = put(to, n, bytes->data, bytes->len);
 	else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-		n = put_message(end, n, *(ProtobufCMessage *const *)(const void *)at);
+		n = put_message(to, n, *(ProtobufCMessage *const *)(const void *)at);
 	else if (field->type == PROTOBUF_C_TYPE_STRING)
-		n = put(end, n, *text, strlen(*text));
+		n = put(to, n, *text, strlen(*text));
 	else
-		n = put_number(end, n, field->type, at);
+		n = put_number(to, n, field->type, at);
 	if (type == WIRE_BYTES)
-		n = put_varint(end, n, n - before);
-	return put_varint(end, n, (uint64_t)field->id << 3 | type);
+		n = put_varint(to, n, n - before);
+	return put_varint(to, n, (uint64_t)field->id << 3 | type);
 }
 
 /* A text or message is present when its pointer is not NULL, else its mark says so. */
@@ -129,7 +133,7 @@ static inline bool is_present(const ProtobufCFieldDescriptor *field, const char 
 	return p != NULL;
 }
 
-static size_t put_message(uint8_t *end, size_t n, const ProtobufCMessage *message)
+static size_t put_message(struct target to, size_t n, const ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *desc = message->descriptor;
 	const char *m = (const char *)message;
@@ -147,17 +151,17 @@ static size_t put_message(uint8_t *end, size_t n, const ProtobufCMessage *messag
 			continue;
 		}
 		while (n_elements-- > 0)
-			n = put_element(end, n, field, at + n_elements * size);
+			n = put_element(to, n, field, at + n_elements * size);
 	}
 	return n;
 }
 
 size_t encode_size(const ProtobufCMessage *m)
 {
-	return put_message(NULL, 0, m);
+	return encode_write(m, NULL, 0);
 }
 
-void encode_write(const ProtobufCMessage *m, size_t n, uint8_t *ret)
+size_t encode_write(const ProtobufCMessage *m, uint8_t *end, size_t room)
 {
-	ASSERT(put_message(ret + n, 0, m) == n);
+	return put_message((struct target){.end = end, .room = room}, 0, m);
 }

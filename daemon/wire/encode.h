@@ -19,11 +19,11 @@
 size_t encode_size(const ProtobufCMessage *m);
 
 /**
- * Write it.
+ * Write it, so that it ends at @p end.
  *
- * @param n     encode_size() of @p m, which has not changed since
- * @param[out]  ret  @p n bytes
+ * @param[out] end  behind @p room bytes; NULL when that is 0
+ * @return  encode_size(); when that is more than @p room, what does not fit was not written
  */
-void encode_write(const ProtobufCMessage *m, size_t n, uint8_t *ret);
+size_t encode_write(const ProtobufCMessage *m, uint8_t *end, size_t room);
 
 #endif

@@ -76,7 +76,7 @@ static enum err put_message(struct buf *out, const void *message, size_t limit)
 	e = begin(out, n, limit, &to);
 	if (e)
 		return err_trace(e);
-	encode_write(message, n, to);
+	ASSERT(encode_write(message, to + n, n) == n);
 	buf_advance(out, FRAME_HEAD_BYTES + n);
 	return ERR_OK;
 }

@@ -7,6 +7,8 @@
 #include "wire/encode.h"
 #include "wire/scan.h"
 
+#define FIRST_BYTES 512 /* of a buffer that has no storage yet */
+
 enum err message_decode(const ProtobufCMessageDescriptor *desc, struct view in,
 			enum message_mode mode, void *ret)
 {
@@ -34,19 +36,35 @@ size_t message_size(const void *message)
 	return encode_size(message);
 }
 
-enum err message_encode(const void *message, struct buf *out)
+static enum err append(const void *message, size_t n, struct buf *out)
 {
-	size_t n = message_size(message);
 	uint8_t *to;
-	enum err e;
+	enum err e = buf_reserve(out, n, &to);
 
-	if (n == 0)
-		return ERR_OK;
-	e = buf_reserve(out, n, &to);
 	if (e)
 		return err_trace(e);
-	encode_write(message, n, to);
+	ASSERT(encode_write(message, to + n, n) == n);
 	buf_advance(out, n);
+	return ERR_OK;
+}
+
+enum err message_encode(const void *message, struct buf *out)
+{
+	uint8_t *to;
+	enum err e = ERR_OK;
+	size_t n;
+
+	if (out->n || out->limit)
+		return append(message, message_size(message), out);
+	if (!out->data)
+		e = buf_reserve(out, FIRST_BYTES, &to);
+	if (e)
+		return err_trace(e);
+	/* most fit: then they need not be measured before */
+	n = encode_write(message, out->data + out->cap, out->cap);
+	if (n > out->cap)
+		return append(message, n, out);
+	buf_hold_last(out, n);
 	return ERR_OK;
 }
 

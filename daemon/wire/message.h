@@ -494,7 +494,8 @@ static inline void message_freep(void *p)
 size_t message_size(const void *message);
 
 /**
- * Append the encoding of a message to @p out; errors as buf_reserve().
+ * Append the encoding of a message to @p out; errors as buf_reserve(). Quickest into an empty
+ * buffer that has room for it.
  *
  * @param message  struct pb_x *, filled by us
  */

@@ -94,6 +94,23 @@ static void room_for_nothing_is_room(void **state)
 	assert_int_equal(b.n, 0);
 }
 
+static void what_stands_at_the_end_is_held(void **state)
+{
+	CLEANUP(buf_fini) struct buf b = {0};
+	uint8_t *to;
+
+	(void)state;
+	assert_int_equal(buf_reserve(&b, 10, &to), ERR_OK);
+	memcpy(to + b.cap - 3, "abc", 3);
+	buf_hold_last(&b, 3);
+	assert_true(view_eq(buf_view(&b), view_str("abc")));
+	assert_int_equal(buf_put_str(&b, "def"), ERR_OK);
+	assert_true(view_eq(buf_view(&b), view_str("abcdef")));
+	buf_clear(&b);
+	buf_hold_last(&b, 0);
+	assert_int_equal(b.n, 0);
+}
+
 static void integers_are_big_endian(void **state)
 {
 	static const uint8_t expected[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -173,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_limit_holds_for_what_is_held),
 		cmocka_unit_test(an_absurd_length_is_refused),
 		cmocka_unit_test(room_for_nothing_is_room),
+		cmocka_unit_test(what_stands_at_the_end_is_held),
 		cmocka_unit_test(integers_are_big_endian),
 		cmocka_unit_test(text_is_formatted_behind_what_is_there),
 		cmocka_unit_test(hex_goes_both_ways_and_is_strict),

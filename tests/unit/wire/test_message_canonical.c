@@ -201,12 +201,22 @@ static bool is_known(ProtobufCMessage *m, unsigned depth)
 	return is;
 }
 
+/* Into an empty buffer of so much storage, and once more behind that. */
+static bool encodes_into(const void *m, struct view in, size_t room)
+{
+	CLEANUP(buf_fini) struct buf b = {.data = room ? malloc(room) : NULL, .cap = room};
+	bool is = message_encode(m, &b) == ERR_OK && view_eq(buf_view(&b), in);
+
+	is = is && message_encode(m, &b) == ERR_OK && b.n == 2 * in.n;
+	return is && view_eq(view_of(buf_data(&b), in.n), in) &&
+	       view_eq(view_of(buf_data(&b) + in.n, in.n), in);
+}
+
 static bool encodes_to(const void *m, struct view in)
 {
-	CLEANUP(buf_fini) struct buf b = {0};
-
-	return message_size(m) == in.n && message_encode(m, &b) == ERR_OK &&
-	       view_eq(buf_view(&b), in);
+	return message_size(m) == in.n && encodes_into(m, in, 0) && encodes_into(m, in, in.n) &&
+	       encodes_into(m, in, in.n + 1) && (in.n < 2 || encodes_into(m, in, in.n - 1)) &&
+	       encodes_into(m, in, 1 + in.n / 2);
 }
 
 /* protobuf-c's packing; of unknown fields too, which message_encode() does not know. */
