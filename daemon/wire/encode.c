@@ -100,23 +100,25 @@ static size_t put_number(struct target to, size_t n, ProtobufCType type, const c
 	err_abort("a number of protobuf-c", __FILE__, __LINE__);
 }
 
-/* Value, length where it has one, tag. */
-static inline size_t put_element(struct target to, size_t n, const ProtobufCFieldDescriptor *field,
-				 const char *at)
+/* Value, length where it has one, tag. Inlined also for the one that need not be repeated. */
+static inline __attribute__((always_inline)) size_t put_element(
+	struct target to, size_t n, const ProtobufCFieldDescriptor *field, const char *at)
 {
-	const enum wire_type type = scan_wire_type(field->type);
 	const ProtobufCBinaryData *bytes = (const void *)at;
 	const char *const *text = (const void *)at;
+	enum wire_type type = WIRE_BYTES;
 	const size_t before = n;
 
-	if (field->type == PROTOBUF_C_TYPE_BYTES)
+	if (field->type == PROTOBUF_C_TYPE_BYTES) {
 		n = put(to, n, bytes->data, bytes->len);
-	else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+	} else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
 		n = put_message(to, n, *(ProtobufCMessage *const *)(const void *)at);
-	else if (field->type == PROTOBUF_C_TYPE_STRING)
+	} else if (field->type == PROTOBUF_C_TYPE_STRING) {
 		n = put(to, n, *text, strlen(*text));
-	else
+	} else {
 		n = put_number(to, n, field->type, at);
+		type = scan_wire_type(field->type);
+	}
 	if (type == WIRE_BYTES)
 		n = put_varint(to, n, n - before);
 	return put_varint(to, n, (uint64_t)field->id << 3 | type);
@@ -133,25 +135,34 @@ static inline bool is_present(const ProtobufCFieldDescriptor *field, const char 
 	return p != NULL;
 }
 
+/* All of an array. */
+static size_t put_elements(struct target to, size_t n, const ProtobufCFieldDescriptor *field,
+			   const char *m)
+{
+	const char *const array = *(const char *const *)(const void *)(m + field->offset);
+	const size_t size = scan_element_size(field->type);
+	size_t n_elements;
+
+	memcpy(&n_elements, m + field->quantifier_offset, sizeof(n_elements));
+	while (n_elements-- > 0)
+		n = put_element(to, n, field, array + n_elements * size);
+	return n;
+}
+
 static size_t put_message(struct target to, size_t n, const ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *desc = message->descriptor;
+	const ProtobufCFieldDescriptor *field = desc->fields;
 	const char *m = (const char *)message;
 
-	for (size_t i = desc->n_fields; i-- > 0;) {
-		const ProtobufCFieldDescriptor *field = &desc->fields[i];
-		const char *at = m + field->offset;
-		size_t n_elements = 1, size = 0;
-
-		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-			memcpy(&n_elements, m + field->quantifier_offset, sizeof(n_elements));
-			at = *(const char *const *)(const void *)at; /* the array */
-			size = scan_element_size(field->type);
-		} else if (!is_present(field, m)) {
-			continue;
-		}
-		while (n_elements-- > 0)
-			n = put_element(to, n, field, at + n_elements * size);
+	if (desc->n_fields)
+		field += desc->n_fields;
+	while (field != desc->fields) {
+		field--;
+		if (field->label == PROTOBUF_C_LABEL_REPEATED)
+			n = put_elements(to, n, field, m);
+		else if (is_present(field, m))
+			n = put_element(to, n, field, m + field->offset);
 	}
 	return n;
 }
