@@ -33,6 +33,7 @@ static enum err find_record(struct sending *s)
 
 static enum err prepare(struct sending *s)
 {
+	const uint64_t now_us = ledger_time_us(s->n);
 	const char *problem;
 	enum err e;
 
@@ -50,7 +51,7 @@ static enum err prepare(struct sending *s)
 		e = find_record(s);
 	if (e)
 		return err_trace(e);
-	problem = referral_terms_problem(s->ask->terms, ledger_time_us(s->n));
+	problem = referral_terms_problem(s->ask->terms, now_us);
 	if (s->ask->terms->reply_by_us > INT64_MAX || s->ask->terms->expires_us > INT64_MAX)
 		return err_new(ERR_INVALID, "a date is too far away");
 	if (problem && !(s->ask->has_preview && s->ask->preview))
@@ -60,7 +61,7 @@ static enum err prepare(struct sending *s)
 		.type = (enum record_type)s->record->row.type,
 		.stage = POLICY_REQUEST,
 		.has_consent = referral_has_consent(s->ask->terms),
-		.utc_us = ledger_time_us(s->n),
+		.utc_us = now_us,
 		.schema_version = s->p->live ? s->p->live->schema_version : FIELD_SCHEMA_VERSION,
 	};
 	return ERR_OK;
@@ -136,9 +137,10 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 
 	if (!e)
 		e = buf_reserve(&named, n_opened * DIGEST_BYTES, &room);
-	for (size_t i = 0; !e && i < n_opened; i++)
-		e = buf_put_view(&named, view_digest(&opened[i].commitment));
 	if (!e) {
+		for (size_t i = 0; i < n_opened; i++)
+			memcpy(room + i * DIGEST_BYTES, opened[i].commitment.b, DIGEST_BYTES);
+		buf_advance(&named, n_opened * DIGEST_BYTES);
 		d.has_manifest_digest = d.has_opened = d.has_manifest = 1;
 		d.manifest_digest = message_borrow(view_digest(&s->record->row.manifest));
 		d.opened = message_borrow(buf_view(&named));
