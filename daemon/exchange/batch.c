@@ -35,13 +35,6 @@ static enum err prove_sizes(const struct batch_terms *terms, const struct tree_r
 	return ERR_OK;
 }
 
-/* At least what the batch takes; a tag and a length take 7 bytes at most. */
-static size_t room_for(const struct batch_terms *terms, struct pb_batch m)
-{
-	m.n_items = 0;
-	return message_size(&m) + terms->n_bytes + 7 * (terms->n_item + 1);
-}
-
 enum err batch_make(const struct batch_terms *terms, const struct tree_reader *tree,
 		    struct buf *out)
 {
@@ -51,19 +44,21 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 	struct proof consistency;
 	struct buf nodes = {0};
 	uint64_t index[BATCH_ITEMS_MAX];
-	uint8_t *room;
+	struct pb_item *item[BATCH_ITEMS_MAX];
 	enum err e;
 
-	ASSERT(terms->n_item <= BATCH_ITEMS_MAX);
+	ASSERT(terms->n_part <= BATCH_ITEMS_MAX);
 	e = merkle_prove_consistency(tree, terms->from_size, terms->size, &consistency);
 	if (!e)
 		e = prove_sizes(terms, tree, &extra);
 	if (e)
 		return err_trace(e);
-	for (size_t i = 0; i < terms->n_item; i++)
-		index[i] = terms->item[i]->index;
-	if (terms->n_item) {
-		e = merkle_batch_nodes(tree, index, terms->n_item, terms->size, &nodes);
+	for (size_t i = 0; i < terms->n_part; i++) {
+		index[i] = terms->part[i].index;
+		item[i] = (struct pb_item *)(void *)terms->part[i].item;
+	}
+	if (terms->n_part) {
+		e = merkle_batch_nodes(tree, index, terms->n_part, terms->size, &nodes);
 		if (e)
 			goto done;
 	}
@@ -82,13 +77,10 @@ enum err batch_make(const struct batch_terms *terms, const struct tree_reader *t
 	}
 	m.n_extra_proofs = extra.n;
 	m.extra_proofs = extra.list;
-	m.n_items = terms->n_item;
-	m.items = terms->item;
+	m.n_items = terms->n_part;
+	m.items = item;
 	frame.batch = &m;
-	if (out->n == 0)
-		e = buf_reserve(out, room_for(terms, m), &room);
-	if (!e)
-		e = message_encode(&frame, out);
+	e = message_encode(&frame, out);
 done:
 	buf_fini(&nodes);
 	return e ? err_trace(e) : ERR_OK;

@@ -23,14 +23,19 @@
 #define BATCH_PROOFS_MAX 4
 #define BATCH_BYTES_MAX (768 * 1024) /**< our own batches end here; a frame holds 1 MiB */
 
+/** An item of a new batch. */
+struct batch_part {
+	uint64_t index;
+	ProtobufCMessage *item; /**< a struct pb_item, or a struct message_encoded of one */
+};
+
 /** What a new batch says beside its items. */
 struct batch_terms {
 	uint64_t from_size;
-	struct view note;      /**< our newest checkpoint */
-	uint64_t size;	       /**< its size */
-	struct pb_item **item; /**< with index, entry ... set; strictly ascending in index */
-	size_t n_item;	       /**< 0: only the checkpoint */
-	size_t n_bytes;	       /**< message_size() of all items, or less when that is not known */
+	struct view note;	       /**< our newest checkpoint */
+	uint64_t size;		       /**< its size */
+	const struct batch_part *part; /**< strictly ascending in index */
+	size_t n_part;		       /**< 0: only the checkpoint */
 	const uint64_t
 		*prove; /**< sizes to be proven beside; those that are none of ours are left out */
 	size_t n_prove; /**< at most BATCH_PROOFS_MAX */

@@ -8,35 +8,37 @@
 struct parcel {
 	struct node *n;
 	struct session *s;
-	struct pb_item *list[BATCH_ITEMS_SENT];
+	struct packed_item *item[BATCH_ITEMS_SENT];
 	size_t n_item;
 	size_t n_bytes;
 	uint64_t last_k;
 	uint64_t upto_k; /* none after this one */
 };
 
-/* An item of a batch in one piece with all that it borrows. */
+/* An item of a batch, encoded. */
 struct packed_item {
-	struct pb_item item;
-	uint64_t k;
+	struct message_encoded item; /* of bytes */
+	struct buf bytes;
+	uint64_t index, k;
 	int kind;
-	size_t n_bytes; /* on the wire */
-	size_t n_store;
-	_Alignas(max_align_t) uint8_t store[]; /* openings, pointers to them, what they borrow */
 };
 
 static void packed_item_free(struct packed_item *i)
 {
 	if (!i)
 		return;
-	wipe(i->store, i->n_store);
+	if (i->bytes.n)
+		wipe(buf_data(&i->bytes), i->bytes.n);
+	buf_fini(&i->bytes);
 	free(i);
 }
+
+DEFINE_FREEP(struct packed_item, packed_item_free)
 
 static void parcel_clear(struct parcel *p)
 {
 	for (size_t i = 0; i < p->n_item; i++)
-		packed_item_free((struct packed_item *)p->list[i]);
+		packed_item_free(p->item[i]);
 	p->n_item = 0;
 	p->n_bytes = 0;
 }
@@ -62,63 +64,69 @@ enum err body_disclosure(int kind, struct view body, void **ret_message,
 	return ERR_OK;
 }
 
-/* Copies to *at, which moves on. */
-static ProtobufCBinaryData put_copy(uint8_t **at, struct view v)
+/* Openings, and behind them the pointers to them that are @p m's list; to be freed. */
+static enum err put_openings(const struct written *w, struct pb_item *m, struct pb_opening **ret)
 {
-	uint8_t *const p = *at;
-
-	if (v.n)
-		memcpy(p, v.p, v.n);
-	*at += v.n;
-	return message_borrow(view_of(p, v.n));
-}
-
-static void put_openings(struct packed_item *i, const struct written *w, uint8_t **at)
-{
-	struct pb_opening *const opening = (void *)i->store;
+	struct pb_opening *const opening =
+		calloc(w->n_opened, sizeof(*opening) + sizeof(struct pb_opening *));
 	struct pb_opening **const list = (void *)(opening + w->n_opened);
 
+	if (!opening)
+		return err_new(ERR_NOMEM, "openings");
 	for (size_t j = 0; j < w->n_opened; j++) {
 		opening[j] = (struct pb_opening)PB_OPENING_INIT;
 		opening[j].has_salt = opening[j].has_slice = 1;
-		opening[j].salt = put_copy(at, w->opened[j].salt);
-		opening[j].slice = put_copy(at, w->opened[j].slice);
+		opening[j].salt = message_borrow(w->opened[j].salt);
+		opening[j].slice = message_borrow(w->opened[j].slice);
 		list[j] = &opening[j];
 	}
-	i->item.openings = list;
-	i->item.n_openings = w->n_opened;
+	m->openings = list;
+	m->n_openings = w->n_opened;
+	*ret = opening;
+	return ERR_OK;
+}
+
+#define FIELDS_BYTES 32 /* more than tags, lengths and index of an item or an opening take */
+
+/* At least what the item takes, so that it need not be measured. */
+static size_t packed_room(const struct written *w)
+{
+	size_t n = FIELDS_BYTES + w->entry.n + SALT_BYTES + w->body.n;
+
+	for (size_t j = 0; j < w->n_opened; j++)
+		n += FIELDS_BYTES + w->opened[j].salt.n + w->opened[j].slice.n;
+	return n;
 }
 
 static enum err pack(const struct written *w, struct packed_item **ret)
 {
-	const size_t n_lists = w->n_opened * (sizeof(struct pb_opening) + sizeof(void *));
-	size_t n_store = n_lists + w->entry.n;
-	struct packed_item *i;
-	uint8_t *at;
+	CLEANUP(packed_item_freep) struct packed_item *i = calloc(1, sizeof(*i));
+	CLEANUP(freep) struct pb_opening *opening = NULL;
+	struct pb_item m = PB_ITEM_INIT;
+	uint8_t *room;
+	enum err e = i ? ERR_OK : err_new(ERR_NOMEM, "item");
 
-	if (w->has_body)
-		n_store += w->body.n + SALT_BYTES;
-	for (size_t j = 0; j < w->n_opened; j++)
-		n_store += w->opened[j].salt.n + w->opened[j].slice.n;
-	i = malloc(sizeof(*i) + n_store);
-	if (!i)
-		return err_new(ERR_NOMEM, "item");
-	*i = (struct packed_item){
-		.item = PB_ITEM_INIT, .k = w->k, .kind = w->kind, .n_store = n_store};
-	at = i->store + n_lists;
-	i->item.has_index = i->item.has_entry = 1;
-	i->item.index = w->index;
-	i->item.entry = put_copy(&at, w->entry);
+	m.has_index = m.has_entry = 1;
+	m.index = w->index;
+	m.entry = message_borrow(w->entry);
 	if (w->has_body) {
-		i->item.has_body = i->item.has_body_salt = 1;
-		i->item.body = put_copy(&at, w->body);
-		i->item.body_salt = put_copy(&at, view_of(w->salt, SALT_BYTES));
+		m.has_body = m.has_body_salt = 1;
+		m.body = message_borrow(w->body);
+		m.body_salt = message_borrow(view_of(w->salt, SALT_BYTES));
 	}
-	if (w->n_opened)
-		put_openings(i, w, &at);
-	ASSERT(at == i->store + n_store);
-	i->n_bytes = message_size(&i->item);
-	*ret = i;
+	if (!e && w->n_opened)
+		e = put_openings(w, &m, &opening);
+	if (!e)
+		e = buf_reserve(&i->bytes, packed_room(w), &room);
+	if (!e)
+		e = message_encode(&m, &i->bytes);
+	if (e)
+		return err_trace(e);
+	i->item = message_encoded(buf_view(&i->bytes));
+	i->index = w->index;
+	i->k = w->k;
+	i->kind = w->kind;
+	*ret = TAKE(i);
 	return ERR_OK;
 }
 
@@ -181,7 +189,7 @@ static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 
 static size_t fresh_bytes(const struct packed_item *i)
 {
-	return sizeof(*i) + i->n_store;
+	return sizeof(*i) + i->bytes.n;
 }
 
 static void take_fresh(struct node *n, struct peer *p, const struct packed_item *i)
@@ -316,17 +324,17 @@ static bool has_room(const struct parcel *p, uint64_t k)
 
 static bool fits(const struct parcel *p, const struct packed_item *i)
 {
-	return p->n_item == 0 || p->n_bytes + i->n_bytes <= BATCH_BYTES_MAX;
+	return p->n_item == 0 || p->n_bytes + i->bytes.n <= BATCH_BYTES_MAX;
 }
 
 /* The parcel owns it now. */
 static void put_in_parcel(struct parcel *p, struct packed_item *i)
 {
-	p->list[p->n_item++] = &i->item;
-	p->n_bytes += i->n_bytes;
+	p->item[p->n_item++] = i;
+	p->n_bytes += i->bytes.n;
 	p->last_k = i->k;
 	if (i->kind != PB(ENTRY_KIND, RECEIPT))
-		count_in_flight(p->s, i->k, i->n_bytes);
+		count_in_flight(p->s, i->k, i->bytes.n);
 }
 
 static enum err add_to_parcel(void *ctx, const struct entry_row *row)
@@ -399,20 +407,22 @@ static void proofs_went(const struct node *n, struct session *s)
 static enum err send_parcel(struct node *n, struct session *s, struct parcel *p)
 {
 	struct tree_reader reader = tree_reader_of(&n->tree);
+	struct batch_part part[BATCH_ITEMS_SENT];
 	uint64_t prove[HELLO_PROVE_MAX];
 	struct batch_terms terms = {
 		.from_size = s->sent_size,
 		.note = buf_view(&n->note),
 		.size = n->signed_size,
-		.item = p->list,
-		.n_item = p->n_item,
-		.n_bytes = p->n_bytes,
+		.part = part,
+		.n_part = p->n_item,
 		.prove = prove,
 		.n_prove = proofs_due(n, s, prove),
 	};
 	struct output *o;
 	enum err e;
 
+	for (size_t i = 0; i < p->n_item; i++)
+		part[i] = (struct batch_part){p->item[i]->index, &p->item[i]->item.base};
 	e = output_new(n, OUTPUT_SEND, s->number, &o);
 	if (!e)
 		e = batch_make(&terms, &reader, &o->data);

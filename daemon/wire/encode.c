@@ -155,6 +155,11 @@ static size_t put_message(struct target to, size_t n, const ProtobufCMessage *me
 	const ProtobufCFieldDescriptor *field = desc->fields;
 	const char *m = (const char *)message;
 
+	if (desc == &message_encoded_desc) {
+		const struct message_encoded *before = (const void *)message;
+
+		return put(to, n, before->bytes.p, before->bytes.n);
+	}
 	if (desc->n_fields)
 		field += desc->n_fields;
 	while (field != desc->fields) {

@@ -6,9 +6,9 @@
  * nothing is measured twice and nothing is moved. What comes out is what protobuf-c would pack;
  * that it is so for every type is what tests/unit/wire/test_message_canonical.c shows.
  *
- * Like scan.h it knows fields that are optional or repeated, without default, not packed, not in a
- * oneof, and no element of a repeated field that is NULL. Unknown fields are not written: what is
- * decoded here has none.
+ * A struct message_encoded is only copied. Like scan.h it knows fields that are optional or
+ * repeated, without default, not packed, not in a oneof, and no element of a repeated field that is
+ * NULL. Unknown fields are not written: what is decoded here has none.
  */
 #ifndef WIRE_ENCODE_H
 #define WIRE_ENCODE_H

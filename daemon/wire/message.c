@@ -31,6 +31,17 @@ void message_free(void *message)
 	free(message);
 }
 
+const ProtobufCMessageDescriptor message_encoded_desc = {
+	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+	.name = "encoded before",
+	.sizeof_message = sizeof(struct message_encoded),
+};
+
+struct message_encoded message_encoded(struct view bytes)
+{
+	return (struct message_encoded){.base.descriptor = &message_encoded_desc, .bytes = bytes};
+}
+
 size_t message_size(const void *message)
 {
 	return encode_size(message);

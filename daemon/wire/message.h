@@ -490,6 +490,18 @@ static inline void message_freep(void *p)
 	*pp = NULL;
 }
 
+/** A message that was encoded before, to stand in another one as it would itself. */
+struct message_encoded {
+	ProtobufCMessage base;
+	struct view bytes; /**< borrowed */
+};
+
+/** Of these bytes, which are what message_encode() made of it. */
+struct message_encoded message_encoded(struct view bytes);
+
+/** Of a struct message_encoded, which has no fields to look at. */
+extern const ProtobufCMessageDescriptor message_encoded_desc;
+
 /** Bytes of the encoding of @p message (a struct pb_x *). */
 size_t message_size(const void *message);
 

@@ -35,8 +35,8 @@ static void batch_of(struct ledger *l, uint64_t from_size, uint64_t after_k, siz
 	CLEANUP(buf_fini) struct buf note = {0};
 	struct tree_reader reader = memory_tree_reader(&l->tree);
 	struct pb_item item[BATCH_ITEMS_MAX];
-	struct pb_item *list[BATCH_ITEMS_MAX];
-	struct batch_terms terms = {.from_size = from_size, .item = list, .n_item = n};
+	struct batch_part part[BATCH_ITEMS_MAX];
+	struct batch_terms terms = {.from_size = from_size, .part = part, .n_part = n};
 
 	assert_true(n <= BATCH_ITEMS_MAX);
 	terms.size = ledger_sign_note(l, &note).size;
@@ -48,7 +48,7 @@ static void batch_of(struct ledger *l, uint64_t from_size, uint64_t after_k, siz
 		item[i].has_index = item[i].has_entry = 1;
 		item[i].index = e->index;
 		item[i].entry = message_borrow(view_of(e->bytes, e->n));
-		list[i] = &item[i];
+		part[i] = (struct batch_part){e->index, &item[i].base};
 	}
 	assert_int_equal(batch_make(&terms, &reader, out), ERR_OK);
 }

@@ -296,10 +296,10 @@ static void work_hello(void)
 static void work_batch(void)
 {
 	struct pb_item item = PB_ITEM_INIT;
-	struct pb_item *list[] = {&item};
+	const struct batch_part part = {.index = 1, .item = &item.base};
 	struct tree_reader r = memory_tree_reader(&w.tree);
 	struct batch_terms terms = {
-		.from_size = 0, .note = buf_view(&w.note), .size = 2, .item = list, .n_item = 1};
+		.from_size = 0, .note = buf_view(&w.note), .size = 2, .part = &part, .n_part = 1};
 	CLEANUP(buf_fini) struct buf body = {0};
 
 	item.has_index = item.has_entry = item.has_body = item.has_body_salt = 1;

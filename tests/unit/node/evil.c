@@ -305,7 +305,7 @@ void evil_open_slice(struct evil_item *item, struct view salt, struct view slice
 
 struct packed {
 	struct pb_item item[BATCH_ITEMS_MAX];
-	struct pb_item *list[BATCH_ITEMS_MAX];
+	struct batch_part part[BATCH_ITEMS_MAX];
 	struct pb_opening *opening[BATCH_ITEMS_MAX];
 	struct pb_opening **opening_list[BATCH_ITEMS_MAX];
 };
@@ -340,7 +340,7 @@ static void pack(struct evil_item *from, struct packed *p, size_t i)
 	}
 	m->openings = p->opening_list[i];
 	m->n_openings = from->n_opening;
-	p->list[i] = m;
+	p->part[i] = (struct batch_part){m->index, &m->base};
 }
 
 void evil_hand_over(struct evil *e, uint64_t after_k, uint64_t to_k)
@@ -349,17 +349,17 @@ void evil_hand_over(struct evil *e, uint64_t after_k, uint64_t to_k)
 	CLEANUP(freep) struct packed *p = calloc(1, sizeof(*p));
 	struct tree_reader reader = memory_tree_reader(&e->tree);
 	struct batch_terms terms = {
-		.from_size = e->sent_size, .size = e->tree.frontier.size, .n_item = to_k - after_k};
+		.from_size = e->sent_size, .size = e->tree.frontier.size, .n_part = to_k - after_k};
 
 	assert_non_null(p);
-	assert_true(to_k <= e->n_item && terms.n_item <= BATCH_ITEMS_MAX);
+	assert_true(to_k <= e->n_item && terms.n_part <= BATCH_ITEMS_MAX);
 	evil_note(e, &note);
-	for (size_t i = 0; i < terms.n_item; i++)
+	for (size_t i = 0; i < terms.n_part; i++)
 		pack(&e->item[after_k + i], p, i);
 	terms.note = buf_view(&note);
-	terms.item = p->list;
+	terms.part = p->part;
 	assert_int_equal(batch_make(&terms, &reader, &frame), ERR_OK);
-	for (size_t i = 0; i < terms.n_item; i++) {
+	for (size_t i = 0; i < terms.n_part; i++) {
 		free(p->opening[i]);
 		free(p->opening_list[i]);
 	}

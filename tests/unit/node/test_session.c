@@ -214,8 +214,8 @@ static struct pb_frame *good_batch(struct evil *e)
 	CLEANUP(buf_fini) struct buf frame = {0}, note = {0};
 	struct tree_reader reader;
 	struct pb_item item = PB_ITEM_INIT;
-	struct pb_item *list[1] = {&item};
-	struct batch_terms terms = {.from_size = e->sent_size, .item = list, .n_item = 1};
+	struct batch_part part = {.item = &item.base};
+	struct batch_terms terms = {.from_size = e->sent_size, .part = &part, .n_part = 1};
 	struct pb_frame *m = NULL;
 	struct evil_item *last;
 
@@ -223,7 +223,7 @@ static struct pb_frame *good_batch(struct evil *e)
 	last = &e->item[e->n_item - 1];
 	reader = memory_tree_reader(&e->tree);
 	item.has_index = item.has_entry = item.has_body = item.has_body_salt = 1;
-	item.index = last->index;
+	item.index = part.index = last->index;
 	item.entry = message_borrow(buf_view(&last->entry));
 	item.body = message_borrow(buf_view(&last->body));
 	item.body_salt = message_borrow(view_of(last->salt, last->n_salt));

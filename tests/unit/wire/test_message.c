@@ -340,6 +340,34 @@ static void enum_codes(void **state)
 	assert_null(message_enum_code(&amparo__v1__tlp__descriptor, 99));
 }
 
+/* The same bytes come of a message and of its encoding in its place, an empty one too. */
+static void encoded_before(void **state)
+{
+	struct pb_item whole = PB_ITEM_INIT, empty = PB_ITEM_INIT;
+	struct pb_item *items[] = {&whole, &empty, &whole};
+	struct pb_frame frame = PB_FRAME_INIT;
+	struct pb_batch batch = PB_BATCH_INIT;
+	CLEANUP(buf_fini) struct buf expected = {0}, got = {0}, item = {0};
+	struct message_encoded before, nothing = message_encoded(view_of(NULL, 0));
+
+	(void)state;
+	whole.has_index = whole.has_body = 1;
+	whole.index = 300;
+	whole.body = message_borrow(view_str("body"));
+	batch.has_from_size = 1;
+	batch.items = items;
+	batch.n_items = ARRAY_LEN(items);
+	frame.batch = &batch;
+	assert_int_equal(message_encode(&frame, &expected), ERR_OK);
+	assert_int_equal(message_encode(&whole, &item), ERR_OK);
+	before = message_encoded(buf_view(&item));
+	items[0] = (struct pb_item *)(void *)&before;
+	items[1] = (struct pb_item *)(void *)&nothing;
+	assert_int_equal(message_size(&frame), expected.n);
+	assert_int_equal(message_encode(&frame, &got), ERR_OK);
+	assert_true(view_eq(buf_view(&got), buf_view(&expected)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +381,7 @@ int main(void)
 		cmocka_unit_test(mutants_of_batch),
 		cmocka_unit_test(beginnings),
 		cmocka_unit_test(encode_keeps_the_limit),
+		cmocka_unit_test(encoded_before),
 		cmocka_unit_test(which),
 		cmocka_unit_test(enum_codes),
 	};
