@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "store/file_over.h"
-#include "store/wal_gather.h"
+#include "store/file_gather.h"
 
 #define HEADER_BYTES 100 /* the database header, https://sqlite.org/fileformat2.html 1.3 */
 #define HEADER_PAGE_SIZE 16
@@ -26,21 +26,47 @@ struct checked_file {
 		sqlite3_int64 from, to;
 		int n_bytes;
 	} waits;	     /* written, and the disk not told yet */
-	sqlite3_file real[]; /* as large as the real VFS wants it */
+	sqlite3_file real[]; /* as large as file_gather_open() wants it */
 };
 
-/* Two sums over the words, as in SQLite's WAL, seeded with the place: a page elsewhere is wrong. */
-static void page_sum(const uint8_t *page, size_t n, uint64_t number, uint8_t ret[PAGE_CHECK_BYTES])
+/* Two sums over words, as in SQLite's WAL: each depends on all words before. */
+struct sums {
+	uint32_t a, b;
+};
+
+static void add_words(struct sums *s, const uint8_t *p, size_t n)
 {
-	uint32_t a = (uint32_t)number + 1, b = (uint32_t)(number >> 32) + 1, w[2];
+	uint32_t w[2];
 
 	for (size_t i = 0; i + sizeof(w) <= n; i += sizeof(w)) {
-		memcpy(w, page + i, sizeof(w));
-		a += w[0] + b;
-		b += w[1] + a;
+		memcpy(w, p + i, sizeof(w));
+		s->a += w[0] + s->b;
+		s->b += w[1] + s->a;
 	}
-	memcpy(ret, &a, sizeof(a));
-	memcpy(ret + sizeof(a), &b, sizeof(b));
+}
+
+#define LANES 4 /* side by side, since one sum waits for itself */
+
+/* Sums of every fourth pair of words, over them and what is left one more, seeded with the place: a
+ * page elsewhere is wrong. */
+static void page_sum(const uint8_t *page, size_t n, uint64_t number, uint8_t ret[PAGE_CHECK_BYTES])
+{
+	struct sums all = {(uint32_t)number + 1, (uint32_t)(number >> 32) + 1};
+	uint32_t a[LANES] = {0}, b[LANES] = {0}, w[2 * LANES];
+	size_t i = 0;
+
+	for (; i + sizeof(w) <= n; i += sizeof(w)) {
+		memcpy(w, page + i, sizeof(w));
+		for (size_t j = 0; j < LANES; j++) {
+			a[j] += w[2 * j] + b[j];
+			b[j] += w[2 * j + 1] + a[j];
+		}
+	}
+	add_words(&all, (const uint8_t *)a, sizeof(a));
+	add_words(&all, (const uint8_t *)b, sizeof(b));
+	add_words(&all, page + i, n - i);
+	memcpy(ret, &all.a, sizeof(all.a));
+	memcpy(ret + sizeof(all.a), &all.b, sizeof(all.b));
 }
 
 static void see_header(struct checked_file *f, const uint8_t *p, int n, sqlite3_int64 at)
@@ -216,14 +242,14 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int f
 	int rc;
 
 	if (flags & SQLITE_OPEN_WAL)
-		return wal_gather_open(base, name, file, flags, ret);
+		return file_gather_open(base, name, file, flags, ret);
 	/* Journals are the real VFS's alone. */
 	if (!(flags & SQLITE_OPEN_MAIN_DB))
 		return base->xOpen(base, name, file, flags, ret);
 	memset(f, 0, sizeof(*f));
 	f->over.real = f->real;
 	f->fd = -1;
-	rc = base->xOpen(base, name, f->real, flags, ret);
+	rc = file_gather_open(base, name, f->real, flags, ret);
 	/* What was opened must be closed, also after an error: SQLite sees it by the methods. */
 	f->over.base.pMethods = f->real->pMethods ? &methods : NULL;
 	if (!rc)
@@ -273,13 +299,11 @@ static int on_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *ret)
 
 enum err page_check_init(struct page_check *c, sqlite3_vfs *base)
 {
-	const int checked = (int)sizeof(struct checked_file) + base->szOsFile;
-	const int gathered = wal_gather_file_bytes(base);
 	int rc;
 
 	*c = (struct page_check){
 		.vfs = {.iVersion = 2,
-			.szOsFile = checked > gathered ? checked : gathered,
+			.szOsFile = (int)sizeof(struct checked_file) + file_gather_bytes(base),
 			.mxPathname = base->mxPathname,
 			.pAppData = base,
 			.xOpen = on_open,

@@ -3,8 +3,8 @@
  * A checksum in every page of the database file, so that rotten bits are an error and never an
  * answer: SQLite has none of its own for what is not in the WAL. A VFS between SQLite and the
  * system's puts it into the last 8 bytes of each page (which SQLite keeps free when told) as the
- * page is written, and compares it as the page is read. Pages in the WAL have SQLite's;
- * how they are written there is wal_gather.h's.
+ * page is written, and compares it as the page is read. Pages in the WAL have SQLite's; how both
+ * are written is file_gather.h's.
  *
  * It also gives back the memory in which the kernel keeps pages that were added to the file, once
  * they are synced: they are history, and would push out what the machine's other jobs read. (New

@@ -1,4 +1,5 @@
-/* Writes of the WAL that follow each other reach the disk as one, and none is ever forgotten. */
+/* Writes of the database and its WAL that follow each other reach the disk as one, and none is ever
+ * forgotten. */
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "store/wal_gather.h"
+#include "store/file_gather.h"
 
 #define FILE_BYTES_MAX (20 * FRAME_BYTES)
 #define FRAME_BYTES 16408
@@ -159,12 +160,12 @@ static void memory_ends(void *ctx)
 
 static int setup(void **state)
 {
-	sqlite3_file *f = malloc((size_t)wal_gather_file_bytes(&real));
+	sqlite3_file *f = malloc((size_t)file_gather_bytes(&real));
 
 	assert_non_null(f);
 	memset(&disk, 0, sizeof(disk));
 	no_memory = false;
-	assert_int_equal(wal_gather_open(&real, "wal", f, SQLITE_OPEN_WAL, NULL), SQLITE_OK);
+	assert_int_equal(file_gather_open(&real, "wal", f, SQLITE_OPEN_WAL, NULL), SQLITE_OK);
 	*state = f;
 	return 0;
 }
@@ -182,7 +183,7 @@ static int teardown(void **state)
 
 static int put(sqlite3_file *f, uint8_t what, int n, sqlite3_int64 at)
 {
-	static uint8_t p[WAL_GATHER_BYTES];
+	static uint8_t p[FILE_GATHER_MAX];
 
 	memset(p, what, (size_t)n);
 	return f->pMethods->xWrite(f, p, n, at);
@@ -287,13 +288,13 @@ static void what_is_too_much_is_written_in_parts(void **state)
 	assert_int_equal(disk.synced, end);
 	assert_frames(n, 0);
 	/* as large as can be */
-	assert_int_equal(put(f, 3, WAL_GATHER_BYTES, 0), SQLITE_OK);
+	assert_int_equal(put(f, 3, FILE_GATHER_MAX, 0), SQLITE_OK);
 	assert_int_equal(disk.n_writes, 3);
-	assert_int_equal(put(f, 4, 1, WAL_GATHER_BYTES), SQLITE_OK);
+	assert_int_equal(put(f, 4, 1, FILE_GATHER_MAX), SQLITE_OK);
 	assert_int_equal(disk.n_writes, 4);
 	assert_int_equal(sync_file(f), SQLITE_OK);
-	assert_int_equal(disk.byte[WAL_GATHER_BYTES - 1], 3);
-	assert_int_equal(disk.byte[WAL_GATHER_BYTES], 4);
+	assert_int_equal(disk.byte[FILE_GATHER_MAX - 1], 3);
+	assert_int_equal(disk.byte[FILE_GATHER_MAX], 4);
 }
 
 /* 64 KiB, the largest that SQLite has: what does not fit any more goes into the next one. */
@@ -366,7 +367,7 @@ static void a_write_that_failed_is_told_by_whatever_comes_and_stays(void **state
 		assert_int_equal(disk.n_syncs, 0);
 		assert_int_equal(disk.end, 0);
 		assert_int_equal(disk.n_closes, 1);
-		assert_int_equal(wal_gather_open(&real, "wal", f, SQLITE_OPEN_WAL, NULL),
+		assert_int_equal(file_gather_open(&real, "wal", f, SQLITE_OPEN_WAL, NULL),
 				 SQLITE_OK);
 	}
 	disk.n_closes = 0;
@@ -409,11 +410,11 @@ static void without_memory_each_write_goes_at_once(void **state)
 static void a_file_that_did_not_open_is_not_closed(void **state)
 {
 	sqlite3_vfs none = {.szOsFile = sizeof(sqlite3_file), .xOpen = refuse_open};
-	sqlite3_file *f = malloc((size_t)wal_gather_file_bytes(&none));
+	sqlite3_file *f = malloc((size_t)file_gather_bytes(&none));
 
 	(void)state;
 	assert_non_null(f);
-	assert_int_equal(wal_gather_open(&none, "wal", f, SQLITE_OPEN_WAL, NULL), SQLITE_CANTOPEN);
+	assert_int_equal(file_gather_open(&none, "wal", f, SQLITE_OPEN_WAL, NULL), SQLITE_CANTOPEN);
 	assert_null(f->pMethods);
 	free(f);
 }

@@ -1,4 +1,4 @@
-#include "store/wal_gather.h"
+#include "store/file_gather.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -6,9 +6,9 @@
 #include "base/err.h"
 #include "store/file_over.h"
 
-struct wal_file {
+struct gather_file {
 	struct file_over over;
-	uint8_t *gathered; /* room for WAL_GATHER_BYTES, or NULL */
+	uint8_t *gathered; /* room for FILE_GATHER_MAX, or NULL */
 	int n;
 	sqlite3_int64 at; /* where in the file they belong */
 	int failed;	  /* what the first write that failed said */
@@ -17,7 +17,7 @@ struct wal_file {
 
 /* --- the real file --- */
 
-static int write_now(struct wal_file *f, const void *from, int n, sqlite3_int64 at)
+static int write_now(struct gather_file *f, const void *from, int n, sqlite3_int64 at)
 {
 	if (!f->failed)
 		f->failed = f->real->pMethods->xWrite(f->real, from, n, at);
@@ -25,7 +25,7 @@ static int write_now(struct wal_file *f, const void *from, int n, sqlite3_int64 
 }
 
 /* After it the file is as SQLite believes, or has failed. */
-static int write_gathered(struct wal_file *f)
+static int write_gathered(struct gather_file *f)
 {
 	const int n = f->n;
 
@@ -37,13 +37,13 @@ static int write_gathered(struct wal_file *f)
 
 static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 at)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 
-	ASSERT(n > 0 && n <= WAL_GATHER_BYTES);
-	if ((at != f->at + f->n || n > WAL_GATHER_BYTES - f->n) && write_gathered(f))
+	ASSERT(n > 0 && n <= FILE_GATHER_MAX);
+	if ((at != f->at + f->n || n > FILE_GATHER_MAX - f->n) && write_gathered(f))
 		return f->failed;
 	if (!f->gathered)
-		f->gathered = sqlite3_malloc(WAL_GATHER_BYTES);
+		f->gathered = sqlite3_malloc(FILE_GATHER_MAX);
 	/* Without memory all is as if this file were not here. */
 	if (f->failed || !f->gathered)
 		return write_now(f, from, n, at);
@@ -56,7 +56,7 @@ static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 a
 
 static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int rc = write_gathered(f);
 
 	return rc ? rc : f->real->pMethods->xRead(f->real, to, n, at);
@@ -64,7 +64,7 @@ static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 
 static int on_truncate(sqlite3_file *file, sqlite3_int64 n)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int rc = write_gathered(f);
 
 	return rc ? rc : f->real->pMethods->xTruncate(f->real, n);
@@ -72,7 +72,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 n)
 
 static int on_sync(sqlite3_file *file, int flags)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int rc = write_gathered(f);
 
 	return rc ? rc : f->real->pMethods->xSync(f->real, flags);
@@ -80,7 +80,7 @@ static int on_sync(sqlite3_file *file, int flags)
 
 static int on_file_size(sqlite3_file *file, sqlite3_int64 *ret)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int rc = write_gathered(f);
 
 	return rc ? rc : f->real->pMethods->xFileSize(f->real, ret);
@@ -89,7 +89,7 @@ static int on_file_size(sqlite3_file *file, sqlite3_int64 *ret)
 /* Bytes that no sync followed were promised to nobody; they are written all the same. */
 static int on_close(sqlite3_file *file)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int failed = write_gathered(f), rc;
 
 	sqlite3_free(f->gathered);
@@ -115,14 +115,14 @@ static const sqlite3_io_methods methods = {
 	.xDeviceCharacteristics = file_over_characteristics,
 };
 
-int wal_gather_file_bytes(const sqlite3_vfs *real)
+int file_gather_bytes(const sqlite3_vfs *real)
 {
-	return (int)sizeof(struct wal_file) + real->szOsFile;
+	return (int)sizeof(struct gather_file) + real->szOsFile;
 }
 
-int wal_gather_open(sqlite3_vfs *real, const char *name, sqlite3_file *file, int flags, int *ret)
+int file_gather_open(sqlite3_vfs *real, const char *name, sqlite3_file *file, int flags, int *ret)
 {
-	struct wal_file *f = (struct wal_file *)file;
+	struct gather_file *f = (struct gather_file *)file;
 	int rc;
 
 	memset(f, 0, sizeof(*f));

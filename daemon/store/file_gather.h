@@ -1,0 +1,33 @@
+/**
+ * @file
+ * The database file and its WAL, written in few calls: SQLite writes each page of a commit to the
+ * WAL by two, of 24 and of 16384 bytes, and by one when it moves it to the database. Writes that
+ * follow each other are gathered in memory and written as one by what comes first: a write
+ * elsewhere or without room, a read, a sync, a question about the file, its end.
+ *
+ *   empty --write--> gathering --follows--> gathering --anything else--> empty
+ *                                                \--the disk refuses--> failed, until closed
+ *
+ * Nothing that was promised is in memory only: with synchronous=FULL each commit ends with a sync
+ * of the WAL, and the WAL is begun anew only after a sync of the database; a sync writes first what
+ * is gathered, and fails when that fails. A write that failed is never forgotten: whatever is asked
+ * of the file after it fails as well.
+ */
+#ifndef STORE_FILE_GATHER_H
+#define STORE_FILE_GATHER_H
+
+#include <sqlite3.h>
+
+/**
+ * Gathered at most, 7 pages of 16384: SQLite's own VFS takes no more in one write, and writes
+ * something else when told to (os_unix.c, seekAndWriteFd(): "nBuf &= 0x1ffff").
+ */
+#define FILE_GATHER_MAX 0x1ffff
+
+/** What a file opened by file_gather_open() takes, in bytes, for sqlite3_vfs.szOsFile. */
+int file_gather_bytes(const sqlite3_vfs *real);
+
+/** As xOpen of @p real, for a database that one connection has alone, or its WAL. */
+int file_gather_open(sqlite3_vfs *real, const char *name, sqlite3_file *file, int flags, int *ret);
+
+#endif
