@@ -179,6 +179,7 @@ enum err epoch_start(struct node *n, const struct node_caller *caller, const cha
 	}
 	if (e)
 		return err_trace(e);
+	turn_ends(n); /* a Hello needs the checkpoint of this ledger */
 	log_line(LOG_NOTICE,
 		 "a new epoch of the ledger began: each peer's operator must accept it, after "
 		 "asking "

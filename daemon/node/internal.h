@@ -362,6 +362,8 @@ struct node {
 };
 
 /* --- node.c: outputs wait for the commit --- */
+/** No more callers in this turn: it is signed and committed now. */
+void turn_ends(struct node *n);
 void node_queues_free(struct node *n);
 
 /** Begin the turn's transaction; once a turn, further calls do nothing. */

@@ -374,7 +374,6 @@ static enum err build_outputs(struct node *n)
 
 static void begin(struct node *n)
 {
-	clock_check(n);
 	limits_look(n);
 	n->n_rows = n->n_reply_bytes = 0;
 	n->sessions_say.n_taken = n->callers_ask.n_taken = 0;
@@ -413,6 +412,7 @@ enum err node_turn(struct node *n, bool *ret_more)
 	enum err e;
 
 	*ret_more = false;
+	clock_check(n);
 	if (!n->is_in_turn)
 		begin(n);
 	e = take_inputs(n);
@@ -430,6 +430,16 @@ enum err node_turn(struct node *n, bool *ret_more)
 	outputs_end(n, e == ERR_OK);
 	*ret_more = *ret_more || n->sessions_say.first || n->callers_ask.first;
 	return e;
+}
+
+bool node_is_in_turn(const struct node *n)
+{
+	return n->is_in_turn;
+}
+
+void turn_ends(struct node *n)
+{
+	n->callers_ask.n_taken = NODE_TURN_INPUTS_MAX;
 }
 
 uint64_t node_deadline_ms(const struct node *n)

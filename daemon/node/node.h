@@ -213,6 +213,9 @@ void node_caller_gone(struct node *n, uint64_t caller);
  */
 enum err node_turn(struct node *n, bool *ret_more) WARN_UNUSED;
 
+/** Did node_turn() take a step of a turn that it has not finished? */
+bool node_is_in_turn(const struct node *n);
+
 /** Monotonic time in ms at which node_turn() is wanted again even without input; UINT64_MAX: never.
  */
 uint64_t node_deadline_ms(const struct node *n);

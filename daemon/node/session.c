@@ -166,7 +166,8 @@ static enum err take_resume(struct node *n, struct session *s, const struct pb_r
 	struct digest head;
 
 	err_clear();
-	if (!m->has_size || !m->has_k || m->size > n->tree.size || m->k > s->peer->row.sent_k ||
+	/* what this turn appended nobody can have seen */
+	if (!m->has_size || !m->has_k || m->size > n->signed_size || m->k > s->peer->committed_k ||
 	    ++s->n_resumes > RESUMES_MAX)
 		return session_fault(n, s, PB(BYE_CODE, PROTOCOL), "RESUME is not acceptable");
 	if (ledger_head_at(n, s->peer, m->k, &head) ||

@@ -294,7 +294,7 @@ static void stop(struct vault *v)
 	if (v->is_stopping)
 		return;
 	v->is_stopping = true;
-	while (more && loop_mono_ms() < until_ms)
+	while (more && (loop_mono_ms() < until_ms || node_is_in_turn(v->node)))
 		if (node_turn(v->node, &more)) {
 			vault_end(v, EXIT_STORAGE);
 			return;

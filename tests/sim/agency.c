@@ -341,8 +341,7 @@ static void turn(struct agency *a)
 		return;
 	}
 	w->tally.n_turns++;
-	if (!inspect_node(a->node).is_in_turn)
-		watch_clock(a, false); /* which it looks at when one begins */
+	watch_clock(a, false);
 	watch_turn(a);
 	e = INSIDE(a, node_turn(a->node, &more));
 	w->tally.n_steps += inspect_node(a->node).is_in_turn;

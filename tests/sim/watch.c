@@ -249,8 +249,9 @@ void watch_step(struct agency *a)
 		return;
 	MUST(w, strcmp(look.origin, a->seen->origin) == 0);
 	MUST(w, (node_hold(a->node) != NULL) == a->seen->must_hold);
-	if (a->seen->must_hold)
+	if (a->seen->must_hold && !a->seen->has_begun)
 		MUST(w, look.size == a->seen->n);
+	a->seen->has_begun = false;
 	if (!read_on(a, &look))
 		return;
 	MUST(w, look.signed_size == look.size);
@@ -341,6 +342,7 @@ void watch_clock(struct agency *a, bool is_start)
 	} else if (!s->must_hold &&
 		   (moved > WATCH_CLOCK_SLACK_US || is_behind(s, wall, s->last_time_us))) {
 		s->must_hold = true;
+		s->has_begun = inspect_node(a->node).in_transaction;
 		a->world->tally.n_holds++;
 		trace_say(a->world, "%s: must sign nothing now: its clock moved by %llu s",
 			  a->label, (unsigned long long)(moved / SECOND_US));

@@ -64,6 +64,7 @@ struct seen {
 	bool is_opening;
 	uint64_t wall_us, mono_ms;
 	bool must_hold;
+	bool has_begun; /* a turn that wrote, before it had to hold: that much is committed */
 	uint64_t confirmed_wall_us, confirmed_time_us; /**< clock and newest entry, then */
 };
 

@@ -445,6 +445,62 @@ static void a_turn_goes_in_steps(void **state)
 	given_free(&g);
 }
 
+/* A peer that claims to hold what this very turn appended is at fault, not this node: such a batch
+ * would begin behind the checkpoint that is committed. */
+static void resume_beyond_what_is_committed(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct pb_frame m = PB_FRAME_INIT;
+	struct pb_resume resume = PB_RESUME_INIT;
+	CLEANUP(buf_fini) struct buf frame = {0};
+	struct entry entry;
+
+	(void)state;
+	refer(&g, 300);
+	evil_receipt(e);
+	entry = evil_next(e, PB(ENTRY_KIND, NOTICE)); /* answered by a receipt of ours */
+	(void)evil_add(e, &entry, view_str(""));
+	evil_hand_over(e, e->n_item - 2, e->n_item);
+	resume.has_size = resume.has_k = resume.has_head = 1;
+	resume.size = e->victim->node->signed_size + 1;
+	resume.k = e->received.k;
+	resume.head = message_borrow(view_digest(&e->received.head));
+	m.resume = &resume;
+	assert_int_equal(message_encode(&m, &frame), ERR_OK);
+	assert_int_equal(node_frame(e->victim->node, e->session, buf_view(&frame)), ERR_OK);
+	host_turn(e->victim);
+	evil_listen(e);
+	assert_int_equal(e->bye, PB(BYE_CODE, PROTOCOL));
+	given_free(&g);
+}
+
+/* The clock moves while a turn goes on: what came after is refused. */
+static void the_clock_moves_within_a_turn(void **state)
+{
+	struct given g = given_new();
+	struct host *h = g.e.victim;
+	const size_t n_queued = NODE_STEP_REQUESTS + 3;
+	const uint64_t size = h->node->tree.size;
+	const size_t n_reply = h->n_reply;
+	bool more;
+
+	(void)state;
+	for (size_t i = 0; i < n_queued; i++)
+		host_queue_referral(h, SK, g.record);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(node_is_in_turn(h->node));
+	g.f->utc_us += UINT64_C(365) * 86400 * 1000000;
+	host_turn(h);
+	assert_non_null(node_hold(h->node));
+	assert_int_equal(h->node->tree.size, size + NODE_STEP_REQUESTS);
+	assert_int_equal(h->node->signed_size, h->node->tree.size);
+	assert_int_equal(h->n_reply, n_reply + n_queued);
+	for (size_t i = 0; i < n_queued; i++)
+		assert_int_equal(h->reply[n_reply + i]->error != NULL, i >= NODE_STEP_REQUESTS);
+	given_free(&g);
+}
+
 /* A call of half a turn at most; then it ends, whoever waits. */
 static void a_turn_ends_though_callers_wait(void **state)
 {
@@ -608,6 +664,8 @@ int main(void)
 		cmocka_unit_test(everything_from_the_beginning),
 		cmocka_unit_test(one_checkpoint_a_turn),
 		cmocka_unit_test(a_turn_goes_in_steps),
+		cmocka_unit_test(resume_beyond_what_is_committed),
+		cmocka_unit_test(the_clock_moves_within_a_turn),
 		cmocka_unit_test(a_turn_ends_though_callers_wait),
 		cmocka_unit_test(the_wal_waits_for_the_end_of_a_turn),
 		cmocka_unit_test(half_a_turn_is_none),

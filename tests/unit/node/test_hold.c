@@ -110,6 +110,36 @@ static void the_epoch_shown_counts_after_a_restart(void **state)
 	given_free(&g);
 }
 
+/* Its checkpoint is made in the call that began it, whoever waits: a Hello has to show it. */
+static void a_new_epoch_ends_its_turn(void **state)
+{
+	struct given g = given_new();
+	struct pb_api_request m = PB_API_REQUEST_INIT;
+	struct pb_ledger_new_epoch ask = PB_LEDGER_NEW_EPOCH_INIT;
+	struct pb_api_request status = PB_API_REQUEST_INIT;
+	struct pb_node_status asked = PB_NODE_STATUS_INIT;
+	size_t n_reply;
+	bool more;
+
+	(void)state;
+	show(&g, g.h->seal_key, 1000, g.h->node->epoch);
+	holds(&g, "rolled back or forked");
+	n_reply = g.h->n_reply;
+	ask.reason = why;
+	m.ledger_new_epoch = &ask;
+	status.node_status = &asked;
+	host_queue(g.h, NODE_ROLE_OPERATOR, &m);
+	for (int i = 0; i < 2 * NODE_STEP_REQUESTS; i++)
+		host_queue(g.h, NODE_ROLE_OPERATOR, &status);
+	assert_int_equal(node_turn(g.h->node, &more), ERR_OK);
+	assert_false(node_is_in_turn(g.h->node));
+	assert_int_equal(g.h->n_reply, n_reply + 1);
+	assert_int_equal(g.h->node->signed_size, size_of(&g));
+	host_turn(g.h);
+	assert_int_equal(g.h->n_reply, n_reply + 1 + 2 * NODE_STEP_REQUESTS);
+	given_free(&g);
+}
+
 static void what_we_did_not_sign_holds_nothing(void **state)
 {
 	struct given g = given_new();
@@ -313,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_peer_showed_counts_after_a_restart),
 		cmocka_unit_test(the_epoch_shown_counts_after_a_restart),
+		cmocka_unit_test(a_new_epoch_ends_its_turn),
 		cmocka_unit_test(what_we_did_not_sign_holds_nothing),
 		cmocka_unit_test(it_is_void_when_the_ledger_contains_it),
 		cmocka_unit_test(a_new_epoch_does_not_hide_it),
