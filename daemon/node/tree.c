@@ -35,31 +35,39 @@ static uint64_t full_tiles(const struct tree *t, unsigned level)
 	return t->size >> (8 * (level + 1));
 }
 
+/* Where of the cache a tile belongs. */
+static size_t slot_of(unsigned level, uint64_t n)
+{
+	return level ? TREE_LEAF_TILES_KEPT + level - 1 : (size_t)(n % TREE_LEAF_TILES_KEPT);
+}
+
 static enum err cache_read(struct tree *t, unsigned level, uint64_t n)
 {
+	const size_t slot = slot_of(level, n);
 	struct digest hash[TILE_WIDTH];
 	enum err e = tile_get(t->store, t->epoch, level, n, hash);
 
 	if (e)
 		return err_trace(e);
-	tile_set(&t->cache[level].tile, hash, TILE_WIDTH);
-	t->cache[level].n = n;
+	tile_set(&t->cache[slot].tile, hash, TILE_WIDTH);
+	t->cache[slot].n = n;
 	return ERR_OK;
 }
 
 static enum err tile_at(struct tree *t, unsigned level, uint64_t n, const struct tile **ret)
 {
+	const size_t slot = slot_of(level, n);
 	enum err e = ERR_OK;
 
 	if (n == full_tiles(t, level)) {
 		*ret = &t->tail[level];
 		return ERR_OK;
 	}
-	if (t->cache[level].tile.n == 0 || t->cache[level].n != n)
+	if (t->cache[slot].tile.n == 0 || t->cache[slot].n != n)
 		e = cache_read(t, level, n);
 	if (e)
 		return err_trace(e);
-	*ret = &t->cache[level].tile;
+	*ret = &t->cache[slot].tile;
 	return ERR_OK;
 }
 
@@ -115,7 +123,12 @@ enum err tree_load(struct tree *t, struct store *store, uint64_t epoch, uint64_t
 {
 	enum err e;
 
-	memset(t, 0, sizeof(*t));
+	/* of a tile without hashes nothing is read: most of this is never touched */
+	for (size_t i = 0; i < ARRAY_LEN(t->tail); i++)
+		t->tail[i].n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(t->cache); i++)
+		t->cache[i].tile.n = 0;
+	memset(&t->frontier, 0, sizeof(t->frontier));
 	t->store = store;
 	t->epoch = epoch;
 	t->size = size;

@@ -12,6 +12,8 @@
 #include "store/ledger_table.h"
 
 #define TREE_TILE_LEVELS 8 /**< 256^8 leaves: all that fit below 2^62 */
+/** Tiles of leaves kept: records that are referred were sealed here and there in the ledger. */
+#define TREE_LEAF_TILES_KEPT 8
 
 /** Hashes in their order, and the complete nodes over them: TILE_WIDTH >> level at each level. */
 struct tile {
@@ -26,9 +28,9 @@ struct tree {
 	struct frontier frontier;
 	struct tile tail[TREE_TILE_LEVELS]; /**< the right edge */
 	struct {
-		uint64_t n;	  /**< which one, when it has any hash */
-		struct tile tile; /**< the one read last, a level each */
-	} cache[TREE_TILE_LEVELS];
+		uint64_t n; /**< which one, when it has any hash */
+		struct tile tile;
+	} cache[TREE_LEAF_TILES_KEPT + TREE_TILE_LEVELS - 1]; /**< read lately; above, one each */
 };
 
 /**
