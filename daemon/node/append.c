@@ -85,6 +85,8 @@ static enum err seal_local(struct node *n, const struct append *a, struct entry 
 			local_digest(salt, view_of(all.p + sizeof(salt), all.n - sizeof(salt)));
 		e = blob_seal(n, b, BLOB_LOCAL, all);
 	}
+	if (plain.n)
+		wipe(buf_data(&plain), plain.n);
 	buf_fini(&plain);
 	return e ? err_trace(e) : ERR_OK;
 }

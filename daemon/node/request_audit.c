@@ -18,9 +18,14 @@ static enum err load_local(struct node *n, const struct entry_row *row, struct p
 		return ERR_OK; /* erased */
 	}
 	if (!e && plain.n > SALT_BYTES) {
-		buf_consume(&plain, SALT_BYTES);
-		e = message_decode(&pb_local_part_desc, buf_view(&plain), MESSAGE_STRICT, ret);
+		const struct view all = buf_view(&plain);
+
+		e = message_decode(&pb_local_part_desc,
+				   view_of(all.p + SALT_BYTES, all.n - SALT_BYTES), MESSAGE_STRICT,
+				   ret);
 	}
+	if (plain.n)
+		wipe(buf_data(&plain), plain.n);
 	buf_fini(&plain);
 	return e ? err_trace(e) : ERR_OK;
 }
