@@ -37,6 +37,9 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **ret)
 
 		if (b->head && want <= b->cap) {
 			memmove(b->data, b->data + b->head, b->n);
+			/* up to where they ended: a second copy would outlive the wiping of what
+			 * is held */
+			explicit_bzero(b->data + b->n, b->head);
 			b->head = 0;
 			*ret = b->data + b->n;
 			return ERR_OK;

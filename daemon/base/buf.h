@@ -42,7 +42,8 @@ static inline struct view buf_view(const struct buf *b)
 }
 
 /**
- * Make room for @p n more bytes at the tail. Memory that it moves out of is wiped.
+ * Make room for @p n more bytes at the tail. Memory that it moves out of is wiped, also within the
+ * storage.
  *
  * @param[out] ret  where to write them; follow with buf_advance()
  * @retval ERR_LIMIT  the limit would be passed

@@ -111,6 +111,29 @@ static void what_stands_at_the_end_is_held(void **state)
 	assert_int_equal(b.n, 0);
 }
 
+/* Whoever wipes what is held leaves none of it in the storage, however it was moved. */
+static void what_is_moved_stands_once(void **state)
+{
+	static const size_t lengths[] = {3, 100, 200, 255}; /* with and without overlap */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		CLEANUP(buf_fini) struct buf b = {0};
+		const size_t n = lengths[i];
+		uint8_t *to;
+
+		assert_int_equal(buf_reserve(&b, 256, &to), ERR_OK);
+		assert_int_equal(b.cap, 256);
+		memset(to, 0, b.cap);
+		memset(to + b.cap - n, 's', n);
+		buf_hold_last(&b, n);
+		assert_int_equal(buf_put_str(&b, "s"), ERR_OK);
+		assert_int_equal(b.head, 0);
+		for (size_t at = 0; at < b.cap; at++)
+			assert_int_equal(b.data[at], at < n + 1 ? 's' : 0);
+	}
+}
+
 static void integers_are_big_endian(void **state)
 {
 	static const uint8_t expected[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -191,6 +214,7 @@ int main(void)
 		cmocka_unit_test(an_absurd_length_is_refused),
 		cmocka_unit_test(room_for_nothing_is_room),
 		cmocka_unit_test(what_stands_at_the_end_is_held),
+		cmocka_unit_test(what_is_moved_stands_once),
 		cmocka_unit_test(integers_are_big_endian),
 		cmocka_unit_test(text_is_formatted_behind_what_is_there),
 		cmocka_unit_test(hex_goes_both_ways_and_is_strict),
