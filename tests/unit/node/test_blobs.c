@@ -1,8 +1,11 @@
 /* Bodies at rest: stored without the manifest that they carry, loaded whole. */
 #include "unit/node/requests.h"
 
+#include <stdio.h>
+
 #include "behind.h"
 #include "crypto/digest.h"
+#include "store/internal.h"
 
 static size_t stored_bytes(struct given *g, const uint8_t id[STORE_ID_BYTES])
 {
@@ -209,6 +212,145 @@ static void a_record_sent_twice(void **state)
 	given_free(&g);
 }
 
+/* --- what verifying finds --- */
+
+#define NOT_OURS "stored content does not decrypt"
+#define ANOTHER "stored content does not have the digest of its entry"
+
+static void run_sql(struct given *g, const char *sql)
+{
+	struct store *s = g->h->node->store;
+
+	assert_int_equal(store_begin(s), ERR_OK);
+	assert_int_equal(store_exec(s, sql), ERR_OK);
+	assert_int_equal(store_commit(s), ERR_OK);
+}
+
+/* The whole ledger, of this node or as held of a peer; @p problem NULL: nothing is wrong. */
+static void verify(struct given *g, char *peer, const char *problem, uint64_t at)
+{
+	struct pb_api_request m = PB_API_REQUEST_INIT;
+	struct pb_audit_verify ask = PB_AUDIT_VERIFY_INIT;
+	const struct pb_verify_result *r;
+
+	ask.peer = peer;
+	m.audit_verify = &ask;
+	host_ask(g->h, NODE_ROLE_AUDITOR, &m);
+	r = g->h->reply[0]->verify;
+	assert_int_equal(r->ok, problem == NULL);
+	if (!problem)
+		return;
+	assert_string_equal(r->problem, problem);
+	assert_int_equal(r->bad_index, at);
+}
+
+/* The node's own referral: its row has a body and a local part. */
+static struct entry_row refer(struct given *g)
+{
+	struct referral_row r;
+	struct entry_row row;
+	struct digest leaf;
+
+	assert_int_equal(host_refer(g->h, SK, g->record, &leaf), 0);
+	assert_int_equal(referral_get(g->h->node->store, &leaf, &r), ERR_OK);
+	assert_int_equal(entry_find(g->h->node->store, r.peer, r.k, &leaf, &row), ERR_OK);
+	assert_true(row.has_body && row.has_local);
+	return row;
+}
+
+#define NEWEST " WHERE num = (SELECT max(num) FROM blob WHERE kind = 1 AND local_key NOT NULL)"
+
+/* Each content is encrypted for its place in its row, and is what its entry names. */
+static void a_damaged_content_is_found(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE blob SET cipher = zeroblob(length(cipher))" NEWEST,
+		"UPDATE blob SET local_cipher = zeroblob(length(local_cipher))" NEWEST,
+		"UPDATE blob SET cipher = x''" NEWEST,
+		"UPDATE blob SET local_cipher = x''" NEWEST,
+		"UPDATE blob SET local_key = x'01'" NEWEST,
+		/* the other content of its row, with its key */
+		"UPDATE blob SET local_key = wrapped_key, local_cipher = cipher" NEWEST,
+		"UPDATE blob SET wrapped_key = local_key, cipher = local_cipher" NEWEST,
+		"UPDATE blob SET wrapped_key = local_key, cipher = local_cipher,"
+		" local_key = wrapped_key, local_cipher = cipher" NEWEST,
+		/* the same one of another row */
+		"UPDATE blob SET (local_key, local_cipher) = (SELECT local_key, local_cipher"
+		" FROM blob WHERE local_key NOT NULL ORDER BY num LIMIT 1)" NEWEST,
+	};
+	struct given g = given_new();
+	struct entry_row row = refer(&g);
+	const uint64_t at = row.index;
+
+	(void)state;
+	run_sql(&g, "CREATE TABLE kept AS SELECT * FROM blob");
+	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+		verify(&g, NULL, NULL, 0);
+		run_sql(&g, damages[i]);
+		verify(&g, NULL, NOT_OURS, at);
+		run_sql(&g, "DELETE FROM blob; INSERT INTO blob SELECT * FROM kept");
+	}
+	run_sql(&g, "UPDATE blob SET local_key = NULL, local_cipher = NULL" NEWEST);
+	verify(&g, NULL, NULL, 0); /* erased */
+	given_free(&g);
+}
+
+/* Encrypted as it should be, by who has the node's key: its digest is another one. */
+static void another_content_is_found(void **state)
+{
+	static const enum blob_kind kinds[] = {BLOB_BODY, BLOB_LOCAL};
+	const uint8_t plain[SALT_BYTES + 4 + 5] = {1, 2, 3};
+	struct given g = given_new();
+	struct entry_row row = refer(&g);
+	const uint64_t at = row.index;
+	uint8_t id[STORE_ID_BYTES];
+
+	(void)state;
+	memcpy(id, row.body_blob, sizeof(id));
+	run_sql(&g, "CREATE TABLE kept AS SELECT * FROM blob");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct blob b = {.n = 1}; /* it has its id */
+		char key[HEX_LEN(BOX_WRAPPED_BYTES)], cipher[HEX_LEN(100)], sql[1000];
+
+		memcpy(b.id, id, sizeof(id));
+		assert_int_equal(blob_seal(g.h->node, &b, kinds[i], view_of(plain, sizeof(plain))),
+				 ERR_OK);
+		assert_in_range(b.content[1].cipher.n, sizeof(plain), 100);
+		hex_encode(view_of(b.content[1].key.wrapped, BOX_WRAPPED_BYTES), key);
+		hex_encode(buf_view(&b.content[1].cipher), cipher);
+		blob_fini(&b);
+		(void)snprintf(sql, sizeof(sql), "UPDATE blob SET %s = x'%s', %s = x'%s'" NEWEST,
+			       kinds[i] == BLOB_BODY ? "wrapped_key" : "local_key", key,
+			       kinds[i] == BLOB_BODY ? "cipher" : "local_cipher", cipher);
+		verify(&g, NULL, NULL, 0);
+		run_sql(&g, sql);
+		verify(&g, NULL, ANOTHER, at);
+		run_sql(&g, "DELETE FROM blob; INSERT INTO blob SELECT * FROM kept");
+	}
+	given_free(&g);
+}
+
+static void a_damaged_body_of_a_peer_is_found(void **state)
+{
+	struct given g = given_new();
+	struct digest leaf = from_evil(&g);
+	char *const peer = g.f->agency[SK].id.text;
+	struct received_row row;
+	char sql[200];
+
+	(void)state;
+	assert_int_equal(received_find(g.h->node->store, host_peer(g.h, SK)->row.id, g.e.n_item,
+				       &leaf, &row),
+			 ERR_OK);
+	verify(&g, peer, NULL, 0);
+	(void)snprintf(sql, sizeof(sql),
+		       "UPDATE blob SET cipher = zeroblob(length(cipher)) WHERE num = %llu",
+		       (unsigned long long)get_u64be(row.body_blob));
+	run_sql(&g, sql);
+	verify(&g, peer, NOT_OURS, g.e.n_item);
+	given_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +361,9 @@ int main(void)
 		cmocka_unit_test(whole_when_the_manifest_is_not_held),
 		cmocka_unit_test(a_manifest_that_is_gone_or_altered),
 		cmocka_unit_test(a_record_sent_twice),
+		cmocka_unit_test(a_damaged_content_is_found),
+		cmocka_unit_test(another_content_is_found),
+		cmocka_unit_test(a_damaged_body_of_a_peer_is_found),
 	};
 
 	return cmocka_run_group_tests_name("node/blobs", tests, NULL, NULL);
