@@ -112,7 +112,7 @@ struct peer {
 	uint64_t committed_k;	    /* of row.sent_k: up to here the last commit reached */
 	struct packed_item **fresh; /* by k % FRESH_ITEMS: written to it lately; see outbox.c */
 	size_t n_fresh;
-	uint64_t fresh_ms; /* since when there are any, monotonic */
+	uint64_t fresh_ms; /* when one was added or any item sent, monotonic */
 };
 
 /** A checkpoint of a peer that it was asked to prove. */
@@ -564,9 +564,12 @@ enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 /** Wipe and forget what is kept for a peer. */
 void outbox_forget(struct node *n, struct peer *p);
 
-/** Forget what was kept for FRESH_KEPT_MS and has not gone; and when that is, UINT64_MAX: never. */
+/**
+ * Forget what was kept for peers for which nothing was written, and to which nothing went, for
+ * FRESH_KEPT_MS.
+ */
 void outbox_tick(struct node *n, uint64_t now_ms);
-/** See outbox_tick(). */
+/** When outbox_tick() has something to do, UINT64_MAX: never. */
 uint64_t outbox_deadline_ms(const struct node *n);
 
 /** The peer has receipted up to @p k: the window moves. */

@@ -187,9 +187,10 @@ static struct packed_item *find_fresh(const struct peer *p, uint64_t k)
 	return i && i->k == k ? i : NULL;
 }
 
+/* What is allocated, which is more than what is encoded: see packed_room(). */
 static size_t fresh_bytes(const struct packed_item *i)
 {
-	return sizeof(*i) + i->bytes.n;
+	return sizeof(*i) + i->bytes.cap;
 }
 
 static void take_fresh(struct node *n, struct peer *p, const struct packed_item *i)
@@ -255,8 +256,8 @@ enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 	e = pack(w, at);
 	if (e)
 		return err_trace(e);
-	if (p->n_fresh++ == 0)
-		p->fresh_ms = n->port.mono_ms(n->port.ctx);
+	p->fresh_ms = n->port.mono_ms(n->port.ctx);
+	p->n_fresh++;
 	n->n_fresh_bytes += fresh_bytes(*at);
 	return ERR_OK;
 }
@@ -330,6 +331,7 @@ static bool fits(const struct parcel *p, const struct packed_item *i)
 /* The parcel owns it now. */
 static void put_in_parcel(struct parcel *p, struct packed_item *i)
 {
+	p->s->peer->fresh_ms = p->n->port.mono_ms(p->n->port.ctx);
 	p->item[p->n_item++] = i;
 	p->n_bytes += i->bytes.n;
 	p->last_k = i->k;
