@@ -98,7 +98,7 @@ static int on_close(sqlite3_file *file)
 	return failed ? failed : rc;
 }
 
-/* No shared memory, no mapping: those are the database file's. */
+/* No shared memory, no mapping: in neither would what is gathered be seen. */
 static const sqlite3_io_methods methods = {
 	.iVersion = 1,
 	.xClose = on_close,

@@ -78,7 +78,7 @@ enum err own_checkpoint_get(struct store *s, uint64_t epoch, uint64_t *ret_size,
 
 /** What a blob holds; part of its associated data. */
 enum blob_kind {
-	BLOB_BODY = 1,	  /**< u8 salt[32], then the body as body_store() cuts it */
+	BLOB_BODY = 1,	  /**< u8 salt[32], then the body as body_seal() cuts it */
 	BLOB_LOCAL = 2,	  /**< u8 salt[32], then the local part */
 	BLOB_OPENING = 3, /**< in the opening table: u8 salt[32], then the slice */
 	BLOB_RECORD = 4,  /**< an own record's canonical encoding */

@@ -112,7 +112,8 @@ static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 	return SQLITE_OK;
 }
 
-/* The disk works while more is written, so that the sync at the end waits for less of it. */
+/* The disk works while more is written, so that the sync at the end waits for less of it. The
+ * last of it, FILE_GATHER_MAX at most, is still gathered below, so that it waits for the sync. */
 static void begin_writing(struct checked_file *f, int n, sqlite3_int64 at)
 {
 	if (f->fd < 0)
