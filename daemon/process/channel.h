@@ -64,7 +64,7 @@ size_t channel_queued(const struct channel *c);
 /** Has CHANNEL_OUTPUT_HIGH been reached, and CHANNEL_OUTPUT_LOW not since? */
 bool channel_is_full(const struct channel *c);
 
-/** Write now as much as the socket takes: before the process ends. */
+/** Write now as much as the socket takes, not in the next round of the loop. */
 void channel_flush(struct channel *c);
 
 #endif

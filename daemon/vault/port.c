@@ -6,6 +6,7 @@ static void port_send(void *ctx, uint64_t session, struct view frame)
 	struct vault *v = ctx;
 
 	vault_must(v, session_send(&v->sessions, session, frame), "the gate cannot be told");
+	channel_flush(v->gate); /* now: the peer works while the turn goes on, or replies leave */
 }
 
 static void port_close(void *ctx, uint64_t session)
