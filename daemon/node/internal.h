@@ -46,6 +46,7 @@
 #include "wire/message.h"
 
 #define FRESH_BYTES_MAX (8u << 20) /* of items kept in memory to be sent, for all peers */
+#define FRESH_BYTES_PEER (FRESH_BYTES_MAX / 2) /* for one: a slow one leaves room for others */
 #define FRESH_KEPT_MS 5000
 #define FRESH_ITEMS 1024 /* kept of one peer */
 #define WINDOW_ITEMS 256 /* unreceipted items; PROTOCOL.md 6.3 */
@@ -111,7 +112,7 @@ struct peer {
 	uint64_t n_unproven;	    /* checkpoints of it that others told of; see split.h */
 	uint64_t committed_k;	    /* of row.sent_k: up to here the last commit reached */
 	struct packed_item **fresh; /* by k % FRESH_ITEMS: written to it lately; see outbox.c */
-	size_t n_fresh;
+	size_t n_fresh, n_fresh_bytes;
 	uint64_t fresh_ms; /* when one was added or any item sent, monotonic */
 };
 

@@ -352,15 +352,15 @@ static enum err refuse_unreadable(struct taking *t)
 	return item_refuse(t, PB(REFUSAL_REASON, UNREADABLE));
 }
 
-/* Nobody can have processed what we never wrote: by such a claim its entries would rest on
- * agreements and states still to come. Until it accepts our new epoch it counts in another chain.
- */
+/* Nobody can have processed what we never wrote, or write in this very turn: by such a claim its
+ * entries would rest on agreements and states still to come. Until it accepts our new epoch it
+ * counts in another chain. */
 static bool has_seen_too_much(const struct taking *t)
 {
 	const enum recovery_state state = t->p->recovery.state;
 
 	return (state == RECOVERY_NONE || state == RECOVERY_AGAIN) &&
-	       t->entry.seen_k > t->p->row.sent_k;
+	       t->entry.seen_k > t->p->committed_k;
 }
 
 static enum err take_entry(struct taking *t, struct session *s)

@@ -197,6 +197,7 @@ static void take_fresh(struct node *n, struct peer *p, const struct packed_item 
 {
 	p->fresh[i->k % FRESH_ITEMS] = NULL;
 	p->n_fresh--;
+	p->n_fresh_bytes -= fresh_bytes(i);
 	n->n_fresh_bytes -= fresh_bytes(i);
 }
 
@@ -251,13 +252,14 @@ enum err outbox_written(struct node *n, struct peer *p, const struct written *w)
 		take_fresh(n, p, sent);
 		packed_item_free(sent);
 	}
-	if (n->n_fresh_bytes >= FRESH_BYTES_MAX)
+	if (n->n_fresh_bytes >= FRESH_BYTES_MAX || p->n_fresh_bytes >= FRESH_BYTES_PEER)
 		return ERR_OK;
 	e = pack(w, at);
 	if (e)
 		return err_trace(e);
 	p->fresh_ms = n->port.mono_ms(n->port.ctx);
 	p->n_fresh++;
+	p->n_fresh_bytes += fresh_bytes(*at);
 	n->n_fresh_bytes += fresh_bytes(*at);
 	return ERR_OK;
 }

@@ -81,8 +81,8 @@ static void ledger_add(struct agency *a, const struct entry_row *row)
 	MUST(w, entry_decode(row->entry, &entry) == ERR_OK);
 	/* time never goes back, and is no other than that of this node's clock */
 	MUST(w, entry.time_us >= s->last_time_us);
-	MUST(w, entry.time_us == s->last_time_us || entry.time_us <= agency_utc_us(a) ||
-			s->is_opening);
+	MUST(w,
+	     entry.time_us == s->last_time_us || entry.time_us <= s->turn_wall_us || s->is_opening);
 	s->last_time_us = entry.time_us;
 	if (s->n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
@@ -249,9 +249,9 @@ void watch_step(struct agency *a)
 		return;
 	MUST(w, strcmp(look.origin, a->seen->origin) == 0);
 	MUST(w, (node_hold(a->node) != NULL) == a->seen->must_hold);
-	if (a->seen->must_hold && !a->seen->has_begun)
-		MUST(w, look.size == a->seen->n);
-	a->seen->has_begun = false;
+	if (a->seen->must_hold)
+		MUST(w, look.size == (a->seen->begun_size ? a->seen->begun_size : a->seen->n));
+	a->seen->begun_size = 0;
 	if (!read_on(a, &look))
 		return;
 	MUST(w, look.signed_size == look.size);
@@ -337,12 +337,16 @@ void watch_clock(struct agency *a, bool is_start)
 	const uint64_t expected = s->wall_us + (mono - s->mono_ms) * 1000;
 	const uint64_t moved = wall > expected ? wall - expected : expected - wall;
 
+	if (is_start || !inspect_node(a->node).is_in_turn || wall > s->turn_wall_us)
+		s->turn_wall_us = wall;
 	if (is_start) {
 		s->must_hold = false;
+		s->begun_size = 0;
 	} else if (!s->must_hold &&
 		   (moved > WATCH_CLOCK_SLACK_US || is_behind(s, wall, s->last_time_us))) {
 		s->must_hold = true;
-		s->has_begun = inspect_node(a->node).in_transaction;
+		if (inspect_node(a->node).in_transaction)
+			s->begun_size = inspect_node(a->node).size;
 		a->world->tally.n_holds++;
 		trace_say(a->world, "%s: must sign nothing now: its clock moved by %llu s",
 			  a->label, (unsigned long long)(moved / SECOND_US));

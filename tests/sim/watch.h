@@ -64,7 +64,9 @@ struct seen {
 	bool is_opening;
 	uint64_t wall_us, mono_ms;
 	bool must_hold;
-	bool has_begun; /* a turn that wrote, before it had to hold: that much is committed */
+	uint64_t begun_size; /* of the ledger, when it had to hold within a turn: that is committed
+			      */
+	uint64_t turn_wall_us; /* the latest that the clock said in this turn */
 	uint64_t confirmed_wall_us, confirmed_time_us; /**< clock and newest entry, then */
 };
 

@@ -475,6 +475,30 @@ static void resume_beyond_what_is_committed(void **state)
 	given_free(&g);
 }
 
+/* Nor can an entry have seen what this turn appended. */
+static void seen_beyond_what_is_committed(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	struct host *h = e->victim;
+	struct entry entry;
+	bool more;
+
+	(void)state;
+	for (size_t i = 0; i <= NODE_STEP_REQUESTS; i++)
+		host_queue_referral(h, SK, g.record);
+	assert_int_equal(node_turn(h->node, &more), ERR_OK);
+	assert_true(node_is_in_turn(h->node));
+	entry = evil_next(e, PB(ENTRY_KIND, NOTICE));
+	entry.seen_k = sk(&g)->committed_k + 1;
+	(void)evil_add(e, &entry, view_str(""));
+	evil_hand_over(e, e->n_item - 1, e->n_item);
+	host_turn(h);
+	evil_listen(e);
+	assert_int_equal(evil_outcome(e, e->n_item), PB(REFUSAL_REASON, FALSE_STATEMENT));
+	given_free(&g);
+}
+
 /* The clock moves while a turn goes on: what came after is refused. */
 static void the_clock_moves_within_a_turn(void **state)
 {
@@ -665,6 +689,7 @@ int main(void)
 		cmocka_unit_test(one_checkpoint_a_turn),
 		cmocka_unit_test(a_turn_goes_in_steps),
 		cmocka_unit_test(resume_beyond_what_is_committed),
+		cmocka_unit_test(seen_beyond_what_is_committed),
 		cmocka_unit_test(the_clock_moves_within_a_turn),
 		cmocka_unit_test(a_turn_ends_though_callers_wait),
 		cmocka_unit_test(the_wal_waits_for_the_end_of_a_turn),
