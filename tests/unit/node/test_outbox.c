@@ -37,6 +37,7 @@ static void assert_sent(struct given *g)
 	evil_listen(&g->e);
 	assert_int_equal(g->e.received.k, host_peer(g->h, SK)->row.sent_k);
 	assert_int_equal(n_kept(g), 0);
+	assert_int_equal(host_peer(g->h, SK)->n_fresh_bytes, 0);
 	assert_int_equal(g->h->node->n_fresh_bytes, 0);
 }
 
@@ -56,6 +57,25 @@ static void what_waits_is_kept_while_more_is_written(void **state)
 		assert_int_equal(n_kept(&g), i);
 	}
 	assert_true(n_bytes < FRESH_BYTES_MAX);
+	assert_sent(&g);
+	given_free(&g);
+}
+
+/* One that takes nothing leaves room for the others; what is not kept is read back. */
+static void a_peer_has_its_share_and_no_more(void **state)
+{
+	struct given g = begin();
+	struct peer *p = host_peer(g.h, SK);
+
+	(void)state;
+	g.h->unsent = UNSENT_MAX;
+	refer(&g);
+	p->n_fresh_bytes += FRESH_BYTES_PEER;
+	refer(&g);
+	assert_int_equal(n_kept(&g), 1);
+	p->n_fresh_bytes -= FRESH_BYTES_PEER;
+	refer(&g);
+	assert_int_equal(n_kept(&g), 2);
 	assert_sent(&g);
 	given_free(&g);
 }
@@ -136,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_waits_is_kept_while_more_is_written),
+		cmocka_unit_test(a_peer_has_its_share_and_no_more),
 		cmocka_unit_test(what_waits_is_kept_while_others_go),
 		cmocka_unit_test(what_waits_for_long_is_read_back),
 		cmocka_unit_test(what_is_allocated_is_counted),
