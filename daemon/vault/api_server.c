@@ -336,6 +336,18 @@ static enum err conn_open(struct api_server *s, int fd)
 	return ERR_OK;
 }
 
+/** Say why to a caller that gets no place; it has asked nothing yet, so nothing is waited for. */
+static void say_full(int fd)
+{
+	CLEANUP(buf_fini) struct buf out = {.limit = FRAME_HEAD_BYTES + FRAME_BODY_MAX};
+
+	if (!api_reply_error(view_of(NULL, 0), PB(API_ERROR_CODE, TEMPORARY),
+			     "too many connections to this node's local socket, by this user or by "
+			     "all: end one, or ask again in a moment",
+			     &out))
+		(void)send(fd, buf_data(&out), out.n, MSG_NOSIGNAL);
+}
+
 static void on_listener(void *arg, unsigned ready)
 {
 	struct api_server *s = arg;
@@ -348,6 +360,8 @@ static void on_listener(void *arg, unsigned ready)
 	e = conn_open(s, fd);
 	if (!e)
 		return;
+	if (e == ERR_FULL)
+		say_full(fd);
 	if (token_bucket_take(&s->log_tokens, loop_mono_ms()))
 		log_err(LOG_WARN, e, "refused a local connection");
 	(void)close(fd);
