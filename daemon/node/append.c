@@ -20,6 +20,7 @@ uint64_t time_storable(uint64_t us)
 static enum err seal_body(struct node *n, const struct append *a, struct entry *entry,
 			  struct blob *b, uint8_t salt[SALT_BYTES])
 {
+	struct held_seal held = {.num = 0};
 	enum err e;
 
 	if (a->manifest) {
@@ -33,12 +34,13 @@ static enum err seal_body(struct node *n, const struct append *a, struct entry *
 		return err_new(ERR_LIMIT, "body of %zu bytes, at most %d", a->body.n,
 			       BODY_BYTES_MAX);
 	e = n->port.random(n->port.ctx, salt, SALT_BYTES);
+	if (!e && a->record)
+		e = own_record_hold_seal(n, a->record, &held);
 	if (e)
 		return err_trace(e);
 	entry->has_body = true;
 	entry->body_digest = body_digest(salt, a->body);
-	return body_seal(n, b, view_of(salt, SALT_BYTES), a->body,
-			 a->kind == PB(ENTRY_KIND, REFERRAL));
+	return body_seal(n, b, view_of(salt, SALT_BYTES), a->body, &held);
 }
 
 static void fill_local_part(const struct append *a, struct pb_local_part *m)

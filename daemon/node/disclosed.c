@@ -8,7 +8,7 @@
 struct disclosed {
 	struct disclosed *next;		 /* in its bucket */
 	struct disclosed *newer, *older; /* in the order in which they came */
-	uint8_t record_id[RECORD_ID_BYTES];
+	struct disclosed_record record;
 	struct digest manifest, agreement;
 	int64_t peer;
 	int purpose;
@@ -101,14 +101,15 @@ static void forget_one(struct disclosed_memo *m, struct disclosed *d)
 	free(d);
 }
 
-const uint8_t *disclosed_find(struct disclosed_memo *m, const struct disclosed_case *c)
+const struct disclosed_record *disclosed_find(struct disclosed_memo *m,
+					      const struct disclosed_case *c)
 {
 	const struct disclosed *d = m->bucket[bucket_of(&c->manifest)];
 
 	m->is_used = true;
 	while (d && !is_same(d, c))
 		d = d->next;
-	return d ? d->record_id : NULL;
+	return d ? &d->record : NULL;
 }
 
 /* Room for so many more bytes, and in the bucket. */
@@ -125,7 +126,7 @@ static void make_room(struct disclosed_memo *m, size_t bucket, size_t n_bytes)
 }
 
 void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
-		   const uint8_t record_id[RECORD_ID_BYTES])
+		   const struct disclosed_record *record)
 {
 	const size_t bucket = bucket_of(&c->manifest), n = case_size(c);
 	struct disclosed *d;
@@ -139,6 +140,7 @@ void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
 	*d = (struct disclosed){
 		.next = m->bucket[bucket],
 		.older = m->newest,
+		.record = *record,
 		.manifest = c->manifest,
 		.agreement = c->agreement,
 		.peer = c->peer,
@@ -147,7 +149,6 @@ void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
 		.n_openings = c->n_openings,
 		.n = n,
 	};
-	memcpy(d->record_id, record_id, sizeof(d->record_id));
 	put_case(d->bytes, c);
 	m->bucket[bucket] = d;
 	*(d->older ? &d->older->newer : &m->oldest) = d;

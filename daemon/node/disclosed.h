@@ -19,6 +19,7 @@
 #define NODE_DISCLOSED_H
 
 #include "base/digest.h"
+#include "node/bodies.h"
 #include "record/manifest.h"
 #include "wire/message.h"
 
@@ -50,18 +51,20 @@ struct disclosed_case {
 	bool has_consent;
 };
 
-/**
- * Was the very same kept?
- *
- * @return  the id of its record, RECORD_ID_BYTES, good until another is added; NULL: it is not
- *          known
- */
-const uint8_t *disclosed_find(struct disclosed_memo *m, const struct disclosed_case *c);
+/** What was learnt of one. */
+struct disclosed_record {
+	uint8_t id[RECORD_ID_BYTES];
+	struct held_seal seal; /**< that it carries */
+};
+
+/** Was the very same kept? Good until another is added; NULL: it is not known. */
+const struct disclosed_record *disclosed_find(struct disclosed_memo *m,
+					      const struct disclosed_case *c);
 
 /** Keep one whose every check was passed and all of which was written in this transaction. One for
  * which there is no room or no memory is not kept: it will be checked again. */
 void disclosed_add(struct disclosed_memo *m, const struct disclosed_case *c,
-		   const uint8_t record_id[RECORD_ID_BYTES]);
+		   const struct disclosed_record *record);
 
 /** Forget all, wiping them: a transaction is taken back, the node is closed. */
 void disclosed_forget(struct disclosed_memo *m);

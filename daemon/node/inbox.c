@@ -89,11 +89,11 @@ static enum err store_item(struct node *n, struct peer *p, const struct batch *b
 }
 
 /* Whole bodies of accepted items are kept; of refused ones nothing is. */
-static enum err store_body(struct node *n, const struct pb_item *m, bool holds_manifest,
+static enum err store_body(struct node *n, const struct pb_item *m, const struct held_seal *seal,
 			   uint8_t ret_blob[STORE_ID_BYTES])
 {
 	return body_store(n, message_bytes(m->has_body_salt, m->body_salt),
-			  message_bytes(m->has_body, m->body), holds_manifest, ret_blob);
+			  message_bytes(m->has_body, m->body), seal, ret_blob);
 }
 
 static enum err take_item(struct node *n, struct session *s, const struct batch *b, size_t which)
@@ -102,7 +102,8 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	struct item_outcome outcome = {.k = item->k};
 	struct peer *p = s->peer;
 	uint8_t blob[STORE_ID_BYTES];
-	bool keep, holds_manifest;
+	struct held_seal seal;
+	bool keep;
 	enum err e;
 
 	/* the position is consumed whatever the item says; entries that answer it name it as seen
@@ -111,7 +112,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	p->row.received_head = item->after.head;
 	p->dirty = true;
 	err_clear();
-	e = item_take(n, s, b, which, &outcome, &holds_manifest);
+	e = item_take(n, s, b, which, &outcome, &seal);
 	if (e)
 		return err_trace(e);
 	if (outcome.status && peer_may_log(n, p))
@@ -127,7 +128,7 @@ static enum err take_item(struct node *n, struct session *s, const struct batch 
 	keep = outcome.status == 0 && item->item->has_body;
 	e = node_write(n);
 	if (!e && keep)
-		e = store_body(n, item->item, holds_manifest, blob);
+		e = store_body(n, item->item, &seal, blob);
 	if (!e)
 		e = store_item(n, p, b, which, &outcome, keep ? blob : NULL);
 	limits_count(n, p, 1, 0, item->n_bytes + b->proof[which].n * DIGEST_BYTES);

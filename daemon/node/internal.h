@@ -31,6 +31,7 @@
 #include "ledger/entry.h"
 #include "ledger/evidence.h"
 #include "node/blobs.h"
+#include "node/bodies.h"
 #include "node/disclosed.h"
 #include "node/node.h"
 #include "node/own_record.h"
@@ -39,6 +40,7 @@
 #include "store/agreement_table.h"
 #include "store/epoch_table.h"
 #include "store/ledger_table.h"
+#include "store/manifest_table.h"
 #include "store/peer_table.h"
 #include "store/record_table.h"
 #include "store/referral_table.h"
@@ -385,6 +387,7 @@ struct append {
 	Amparo__V1__EntryKind kind;
 	struct peer *peer; /* addressed kinds */
 	struct view body;
+	struct own_record *record; /* whose seal the body carries, after own_record_proof() */
 	const struct opened_slice *opened; /* of the body's disclosure; borrowed for the call */
 	size_t n_opened;
 	const struct digest *manifest; /* SEAL: stands in body_digest */
@@ -529,10 +532,10 @@ enum err inbox_batch(struct node *n, struct session *s, const struct pb_batch *m
 /**
  * Judge one new item and, when accepted, do what it says. Errors are ours alone.
  *
- * @param[out] ret_holds_manifest  the manifest that its body carries is stored: for body_store()
+ * @param[out] ret_seal  the seal that its body carries, when it is held: for body_store()
  */
 enum err item_take(struct node *n, struct session *s, const struct batch *b, size_t which,
-		   struct item_outcome *ret, bool *ret_holds_manifest) WARN_UNUSED;
+		   struct item_outcome *ret, struct held_seal *ret_seal) WARN_UNUSED;
 
 /* --- outbox.c --- */
 

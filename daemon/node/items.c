@@ -387,7 +387,7 @@ static enum err take_entry(struct taking *t, struct session *s)
 }
 
 enum err item_take(struct node *n, struct session *s, const struct batch *b, size_t which,
-		   struct item_outcome *ret, bool *ret_holds_manifest)
+		   struct item_outcome *ret, struct held_seal *ret_seal)
 {
 	struct taking t = {.n = n, .p = s->peer, .item = &b->item[which]};
 	enum err e = take_entry(&t, s);
@@ -401,6 +401,6 @@ enum err item_take(struct node *n, struct session *s, const struct batch *b, siz
 	} else if (!t.item->item->has_body) {
 		ret->status = PB(EXCEPTION_STATUS, ABSENT);
 	}
-	*ret_holds_manifest = t.holds_manifest;
+	*ret_seal = t.seal;
 	return ERR_OK;
 }

@@ -14,8 +14,8 @@ struct taking {
 	const struct batch_item *item;
 	struct entry entry;
 	struct view body;
-	int reason;	     /* RefusalReason; 0 = accepted so far */
-	bool holds_manifest; /* that which the body carries is in its table */
+	int reason;	       /* RefusalReason; 0 = accepted so far */
+	struct held_seal seal; /* that the body carries */
 };
 
 /** Refuse for good: ERR_OK, with the reason kept. */

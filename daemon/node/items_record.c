@@ -118,13 +118,20 @@ static enum err check_opened_before(struct taking *t, const struct digest *manif
 	return item_refuse(t, PB(REFUSAL_REASON, OPENED_TWICE));
 }
 
-static enum err store_openings(struct taking *t, const struct digest *manifest,
-			       const struct openings *o)
+static void openings_fini(struct openings *o)
+{
+	free(o->opened);
+	free(o->is_known);
+}
+
+static enum err store_openings(struct taking *t, uint64_t manifest_num,
+			       const struct digest *manifest, const struct openings *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
 		const struct opened_slice *opened = &o->opened[i];
 		struct opening_row row = {
 			.manifest = *manifest,
+			.manifest_num = manifest_num,
 			.commitment = opened->commitment,
 			.path = opened->unit->path,
 			.is_singular = !opened->unit->is_repeated,
@@ -160,10 +167,10 @@ static enum err check_joins(struct taking *t, const struct manifest *m, const st
 	return item_refuse_unless_local(t, e, PB(REFUSAL_REASON, BAD_SLICE));
 }
 
-/* Openings of a disclosure whose manifest is known, checked wholly, then stored. */
-static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
-			      const struct manifest *m, const struct agreement *a,
-			      enum policy_stage stage, bool has_consent)
+/* Openings of a disclosure whose manifest is known, checked wholly. */
+static enum err check_openings(struct taking *t, const struct pb_disclosure *d,
+			       const struct manifest *m, const struct agreement *a,
+			       enum policy_stage stage, bool has_consent, struct openings *o)
 {
 	const struct pb_item *item = t->item->item;
 	struct policy_case c = {
@@ -174,46 +181,20 @@ static enum err take_openings(struct taking *t, const struct pb_disclosure *d,
 		.utc_us = t->entry.time_us,
 		.schema_version = FIELD_SCHEMA_VERSION,
 	};
-	CLEANUP(freep) struct opened_slice *opened = NULL;
-	CLEANUP(freep) bool *is_known = NULL;
-	struct openings o = {.n = item->n_openings};
 	enum err e;
 
-	opened = o.opened = calloc(o.n + 1, sizeof(*opened));
-	is_known = o.is_known = calloc(o.n + 1, sizeof(*is_known));
-	if (!opened || !is_known)
+	o->n = item->n_openings;
+	o->opened = calloc(o->n + 1, sizeof(*o->opened));
+	o->is_known = calloc(o->n + 1, sizeof(*o->is_known));
+	if (!o->opened || !o->is_known)
 		return err_new(ERR_NOMEM, "openings");
-	t->reason = disclosure_check(d, item->openings, o.n, m, a, &c, opened);
+	t->reason = disclosure_check(d, item->openings, o->n, m, a, &c, o->opened);
 	if (t->reason)
 		return ERR_OK;
-	e = check_opened_before(t, &m->digest, &o);
+	e = check_opened_before(t, &m->digest, o);
 	if (!e && !t->reason)
-		e = check_joins(t, m, &o);
-	if (e || t->reason)
-		return e;
-	e = node_write(t->n);
-	if (!e)
-		e = store_openings(t, &m->digest, &o);
-	return e ? err_trace(e) : ERR_OK;
-}
-
-static enum err store_manifest(struct taking *t, const struct pb_disclosure *d,
-			       const struct manifest *m)
-{
-	struct manifest_row row = {
-		.digest = m->digest,
-		.peer = t->p->row.id,
-		.manifest = message_bytes(d->has_manifest, d->manifest),
-	};
-	struct buf seal = {0};
-	enum err e;
-
-	e = message_encode(d->seal, &seal);
-	row.seal = buf_view(&seal);
-	if (!e)
-		e = manifest_put(t->n->store, &row);
-	buf_fini(&seal);
-	return e ? err_trace(e) : ERR_OK;
+		e = check_joins(t, m, o);
+	return e;
 }
 
 /* Which key the originator's is counts with the record: a chain of certificates is judged now, each
@@ -222,9 +203,11 @@ static void keep_disclosed(struct taking *t, const struct manifest *m,
 			   const struct disclosed_case *c)
 {
 	const struct peer *originator = peer_by_id(t->n, &m->terms.originator);
+	struct disclosed_record record = {.seal = t->seal};
 
+	memcpy(record.id, m->terms.record_id, sizeof(record.id));
 	if (originator && originator->row.pinned)
-		disclosed_add(&t->n->disclosed, c, m->terms.record_id);
+		disclosed_add(&t->n->disclosed, c, &record);
 }
 
 /* One that is not known: manifest, seal, openings. */
@@ -233,7 +216,9 @@ static enum err take_new_record(struct taking *t, const struct pb_referral *r,
 				uint8_t ret_record_id[RECORD_ID_BYTES])
 {
 	const struct pb_disclosure *d = r->record;
+	struct openings o = {.n = 0};
 	struct manifest m;
+	uint64_t num;
 	enum err e;
 
 	e = manifest_read(message_bytes(1, d->manifest), &m);
@@ -244,15 +229,19 @@ static enum err take_new_record(struct taking *t, const struct pb_referral *r,
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
 	e = check_seal(t, d->seal, &m);
 	if (!e && !t->reason)
-		e = take_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r));
+		e = check_openings(t, d, &m, a, POLICY_REQUEST, referral_has_consent(r), &o);
 	if (e || t->reason)
-		return e;
-	e = store_manifest(t, d, &m);
+		goto done;
+	e = manifest_hold(t->n, t->p->row.id, d, &m, &num, &t->seal);
+	if (!e)
+		e = store_openings(t, num, &m.digest, &o);
 	if (e)
-		return err_trace(e);
+		goto done;
 	keep_disclosed(t, &m, c);
 	memcpy(ret_record_id, m.terms.record_id, RECORD_ID_BYTES);
-	return ERR_OK;
+done:
+	openings_fini(&o);
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static enum err take_record(struct taking *t, const struct pb_referral *r,
@@ -268,7 +257,7 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 		.purpose = t->entry.purpose,
 		.has_consent = referral_has_consent(r),
 	};
-	const uint8_t *known;
+	const struct disclosed_record *known;
 	enum err e = ERR_OK;
 
 	if (!d || !d->has_manifest || !d->seal || !d->has_manifest_digest)
@@ -276,17 +265,18 @@ static enum err take_record(struct taking *t, const struct pb_referral *r,
 	if (!digest_from_view(&c.manifest, message_bytes(1, d->manifest_digest)))
 		return item_refuse(t, PB(REFUSAL_REASON, BAD_SEAL));
 	known = disclosed_find(&t->n->disclosed, &c);
-	if (known)
-		memcpy(row->record_id, known, sizeof(row->record_id));
-	else
+	if (known) {
+		memcpy(row->record_id, known->id, sizeof(row->record_id));
+		t->seal = known->seal;
+	} else {
 		e = take_new_record(t, r, a, &c, row->record_id);
+	}
 	if (e || t->reason)
 		return e;
 	row->has_manifest = true;
 	row->manifest = c.manifest;
 	/* what was checked names as many commitments as it opens */
 	row->n_disclosed = c.n_openings;
-	t->holds_manifest = true;
 	return ERR_OK;
 }
 
@@ -345,9 +335,11 @@ enum err item_take_supplement(struct taking *t)
 {
 	CLEANUP(message_freep) struct pb_supplement *m = NULL;
 	const struct agreement *a = NULL;
-	struct manifest_row manifest_row;
+	struct manifest_row manifest_row = {.num = 0};
+	struct openings o = {.n = 0};
 	struct referral_row row;
 	struct manifest manifest;
+	uint64_t num;
 	enum err e;
 
 	e = item_body(t, &pb_supplement_desc, &m);
@@ -367,13 +359,21 @@ enum err item_take_supplement(struct taking *t)
 	if (!is_accepted(row.state) || t->entry.seen_k < row.our_change_k)
 		return item_refuse(t, PB(REFUSAL_REASON, STATE));
 	e = manifest_get(t->n->store, &row.manifest, &manifest_row);
+	num = manifest_row.num;
 	if (!e)
 		e = manifest_read(manifest_row.manifest, &manifest);
 	if (!e)
-		e = take_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent);
+		e = check_openings(t, m->record, &manifest, a, POLICY_ACCEPTED, row.has_consent,
+				   &o);
 	if (e || t->reason)
-		return e;
+		goto done;
 	row.n_disclosed += t->item->item->n_openings;
 	e = node_write(t->n);
-	return e ? err_trace(e) : referral_save(t->n, &row);
+	if (!e)
+		e = store_openings(t, num, &manifest.digest, &o);
+	if (!e)
+		e = referral_save(t->n, &row);
+done:
+	openings_fini(&o);
+	return e ? err_trace(e) : ERR_OK;
 }

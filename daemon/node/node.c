@@ -425,6 +425,7 @@ enum err node_turn(struct node *n, bool *ret_more)
 	if (e && n->in_transaction) {
 		store_rollback(n->store);
 		disclosed_forget(&n->disclosed);
+		own_records_close(n);
 	}
 	n->is_in_turn = n->in_transaction = false;
 	outputs_end(n, e == ERR_OK);

@@ -120,37 +120,29 @@ enum err back_openings_check(const struct pb_held_item *m, int kind)
 }
 
 /* The manifest comes with the first body that opens something of it. */
-static enum err keep_manifest(struct node *n, const struct pb_disclosure *d, enum record_type *ret)
+static enum err keep_manifest(struct node *n, const struct pb_disclosure *d,
+			      struct opening_row *row, enum record_type *ret_type)
 {
-	struct manifest_row row = {.peer = 0};
+	const bool is_carried = d->has_manifest && d->seal;
+	struct manifest_row held;
 	struct manifest manifest;
-	struct digest digest;
-	struct buf seal = {0};
-	enum err e;
+	struct held_seal seal;
+	enum err e = ERR_OK;
 
-	if (!d->has_manifest || !d->seal) {
-		if (!digest_from_view(&digest,
-				      message_bytes(d->has_manifest_digest, d->manifest_digest)))
-			return ERR_NOT_FOUND;
-		e = manifest_get(n->store, &digest, &row);
-		if (!e)
-			e = manifest_read(row.manifest, &manifest);
-		if (!e)
-			*ret = manifest.terms.type;
-		return e;
+	if (!is_carried) {
+		e = manifest_get(n->store, &row->manifest, &held);
+		row->manifest_num = held.num;
 	}
-	row.manifest = message_bytes(1, d->manifest);
-	e = manifest_read(row.manifest, &manifest);
 	if (!e)
-		e = message_encode(d->seal, &seal);
-	row.digest = manifest.digest;
-	row.seal = buf_view(&seal);
+		e = manifest_read(is_carried ? message_bytes(1, d->manifest) : held.manifest,
+				  &manifest);
+	if (!e && !digest_eq(&manifest.digest, &row->manifest))
+		return err_new(ERR_FORMAT, "a manifest given back is not that of its body");
+	if (!e && is_carried)
+		e = manifest_hold(n, 0, d, &manifest, &row->manifest_num, &seal);
 	if (!e)
-		e = manifest_put(n->store, &row);
-	if (!e)
-		*ret = manifest.terms.type;
-	buf_fini(&seal);
-	return e;
+		*ret_type = manifest.terms.type;
+	return e ? err_trace(e) : ERR_OK;
 }
 
 static enum err note_commitment(void *ctx, const struct opening_row *row)
@@ -211,7 +203,7 @@ enum err back_openings_keep(struct node *n, struct peer *p, const struct entry *
 		e = own_record_open(n, &row.manifest, &record);
 	if (e != ERR_NOT_FOUND)
 		return e ? err_trace(e) : ERR_OK; /* the record itself is not lost */
-	e = keep_manifest(n, d, &type);
+	e = keep_manifest(n, d, &row, &type);
 	if (!e)
 		e = opening_walk(n->store, &row.manifest, note_commitment, &known);
 	for (size_t i = 0; !e && i < m->n_openings; i++)

@@ -16,9 +16,8 @@ void own_record_free(struct own_record *r)
 	buf_fini(&r->record);
 	buf_fini(&r->salts);
 	buf_fini(&r->manifest);
-	buf_fini(&r->seal_entry);
-	buf_fini(&r->seal_proof);
-	buf_fini(&r->seal_note);
+	message_free(r->seal);
+	buf_fini(&r->seal_bytes);
 	slice_set_fini(&r->slices);
 	free(r->opening);
 	free(r);
@@ -189,8 +188,10 @@ enum err own_record_open(struct node *n, const struct digest *manifest, struct o
 	e = record_get_manifest(n->store, manifest, &r->row);
 	if (!e)
 		e = manifest_get(n->store, manifest, &row);
-	if (!e)
+	if (!e) {
+		r->manifest_num = row.num;
 		e = buf_put_view(&r->manifest, row.manifest);
+	}
 	if (!e)
 		e = blob_load(n, BLOB_RECORD, r->row.record_blob, &r->record);
 	if (!e)
@@ -301,37 +302,64 @@ static enum err prove_now(struct node *n, const struct record_row *record, struc
 	return e ? err_trace(e) : buf_put_view(note, buf_view(&n->note));
 }
 
-static enum err make_proof(struct node *n, struct own_record *r)
+static enum err make_seal(struct node *n, const struct record_row *record, struct buf *out)
 {
-	const struct record_row *record = &r->row;
+	struct pb_seal m = PB_SEAL_INIT;
+	struct buf note = {0};
 	struct entry_row row;
 	struct proof proof;
 	enum err e;
 
-	buf_clear(&r->seal_entry);
-	buf_clear(&r->seal_proof);
-	buf_clear(&r->seal_note);
-	e = record->seal_epoch == n->epoch ? prove_now(n, record, &proof, &r->seal_note)
-					   : prove_in_past(n, record, &proof, &r->seal_note);
-	if (!e)
-		e = buf_put(&r->seal_proof, proof.hash, proof.n * sizeof(proof.hash[0]));
+	e = record->seal_epoch == n->epoch ? prove_now(n, record, &proof, &note)
+					   : prove_in_past(n, record, &proof, &note);
 	if (!e)
 		e = entry_get(n->store, record->seal_epoch, record->seal_index, &row);
-	return e ? err_trace(e) : buf_put_view(&r->seal_entry, row.entry); /* last: it is whole */
+	if (!e) {
+		m.has_entry = m.has_index = m.has_checkpoint = 1;
+		m.entry = message_borrow(row.entry);
+		m.index = record->seal_index;
+		m.has_proof = proof.n != 0;
+		m.proof = message_borrow(view_of(proof.hash, proof.n * sizeof(proof.hash[0])));
+		m.checkpoint = message_borrow(buf_view(&note));
+		e = message_encode(&m, out);
+	}
+	buf_fini(&note);
+	return e ? err_trace(e) : ERR_OK;
 }
 
-enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal *ret)
+static enum err get_seal(struct node *n, struct own_record *r)
 {
-	enum err e = r->seal_entry.n ? ERR_OK : make_proof(n, r);
+	struct seal_row row;
+	enum err e = seal_get_last(n->store, r->manifest_num, &row);
 
-	if (e)
-		return err_trace(e);
-	*ret = (struct pb_seal)PB_SEAL_INIT;
-	ret->has_entry = ret->has_index = ret->has_checkpoint = 1;
-	ret->entry = message_borrow(buf_view(&r->seal_entry));
-	ret->index = r->row.seal_index;
-	ret->has_proof = r->seal_proof.n != 0;
-	ret->proof = message_borrow(buf_view(&r->seal_proof));
-	ret->checkpoint = message_borrow(buf_view(&r->seal_note));
-	return ERR_OK;
+	buf_clear(&r->seal_bytes);
+	if (!e)
+		e = buf_put_view(&r->seal_bytes, row.bytes);
+	else if (e == ERR_NOT_FOUND)
+		e = make_seal(n, &r->row, &r->seal_bytes);
+	if (!e)
+		e = message_decode(&pb_seal_desc, buf_view(&r->seal_bytes), MESSAGE_BORROW,
+				   &r->seal);
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal **ret)
+{
+	enum err e = r->seal ? ERR_OK : get_seal(n, r);
+
+	if (!e)
+		*ret = r->seal;
+	return e ? err_trace(e) : ERR_OK;
+}
+
+enum err own_record_hold_seal(struct node *n, struct own_record *r, struct held_seal *ret)
+{
+	enum err e = ERR_OK;
+
+	ASSERT(r->seal);
+	if (!r->held.num)
+		e = seal_hold(n, r->manifest_num, &r->row.manifest, buf_view(&r->seal_bytes),
+			      &r->held);
+	*ret = r->held;
+	return e ? err_trace(e) : ERR_OK;
 }

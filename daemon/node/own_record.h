@@ -11,13 +11,14 @@
 #include "exchange/disclosure.h"
 #include "record/manifest.h"
 #include "record/slice.h"
+#include "node/bodies.h"
 #include "store/record_table.h"
 #include "wire/message.h"
 
 struct node;
 
 #define OWN_RECORDS_BYTES_MAX (16u << 20) /**< of those kept open, together */
-#define OWN_PROOF_BYTES 4096		  /**< counted for a proof that may be made */
+#define OWN_PROOF_BYTES 4096		  /**< counted for a seal, which comes later */
 #define OWN_RECORDS_KEPT_MS 5000	  /**< after the last use of any of them */
 #define OWN_BUCKETS 2048		  /**< a power of two, more than are kept open */
 
@@ -30,12 +31,15 @@ struct own_record {
 	struct opened_slice *opening; /**< slices.n, as disclosure_sort() leaves them; borrow from
 					 salts and slices */
 	struct buf manifest;
-	struct buf seal_entry, seal_proof, seal_note; /**< empty until own_record_proof() */
-	size_t n_bytes;				      /**< counted against OWN_RECORDS_BYTES_MAX */
-	struct own_record *next;		      /**< in its bucket */
-	struct own_record *next_by_id;		      /**< likewise; when is_newest */
-	bool is_newest;				      /**< of its record's revisions */
-	struct own_record *newer, *older;	      /**< by their last use */
+	uint64_t manifest_num;		  /**< of its row */
+	struct buf seal_bytes;		  /**< empty until own_record_proof() */
+	struct pb_seal *seal;		  /**< borrows from it; NULL likewise */
+	struct held_seal held;		  /**< see own_record_hold_seal() */
+	size_t n_bytes;			  /**< counted against OWN_RECORDS_BYTES_MAX */
+	struct own_record *next;	  /**< in its bucket */
+	struct own_record *next_by_id;	  /**< likewise; when is_newest */
+	bool is_newest;			  /**< of its record's revisions */
+	struct own_record *newer, *older; /**< by their last use */
 };
 
 /** Those that are kept open. All zero is none. */
@@ -88,12 +92,16 @@ enum err own_record_reopen(struct node *n, const struct pb_disclosure *d, struct
 			   size_t *ret_n) WARN_UNUSED;
 
 /**
- * Proof of the record's seal, against a checkpoint signed since. It is made once while the record
- * is open: a receiver that is sent the same bytes again need not verify them again.
+ * The record's seal with its proof, against a checkpoint signed since: the one that went before, or
+ * a new one. The same bytes each time: a receiver that is sent them again need not verify them.
  *
  * @param[out] ret  borrows from @p r
  * @retval ERR_FULL  the checkpoint over the seal is being signed: try again
  */
-enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal *ret) WARN_UNUSED;
+enum err own_record_proof(struct node *n, struct own_record *r, struct pb_seal **ret) WARN_UNUSED;
+
+/** Put that seal into its table, after own_record_proof(): it is about to go with a disclosure. */
+enum err own_record_hold_seal(struct node *n, struct own_record *r,
+			      struct held_seal *ret) WARN_UNUSED;
 
 #endif

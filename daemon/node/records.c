@@ -99,6 +99,7 @@ static enum err store_record(struct node *n, const struct own_record *r,
 {
 	struct manifest_row manifest = {.digest = row->manifest,
 					.manifest = buf_view(&r->manifest)};
+	uint64_t num;
 	enum err e;
 
 	memcpy(row->id, terms->record_id, sizeof(row->id));
@@ -111,7 +112,7 @@ static enum err store_record(struct node *n, const struct own_record *r,
 	if (!e)
 		e = blob_store(n, BLOB_LABEL, label_of(&r->slices), row->label_blob);
 	if (!e)
-		e = manifest_put(n->store, &manifest);
+		e = manifest_put(n->store, &manifest, &num);
 	own_record_revised(n, row->id);
 	if (!e)
 		e = record_put(n->store, row);

@@ -119,6 +119,7 @@ static enum err keep_item(struct node *n, struct peer *p, const struct pb_held_i
 		.note = message_bytes(1, m->checkpoint),
 		.proof = message_bytes(m->has_proof, m->proof),
 	};
+	const struct held_seal whole = {.num = 0}; /* a record that is lost has no seal here */
 	enum err e = entry_get_k(n->store, r->at_epoch, p->row.id, entry->k, &own);
 
 	if (e && e != ERR_NOT_FOUND)
@@ -127,7 +128,7 @@ static enum err keep_item(struct node *n, struct peer *p, const struct pb_held_i
 	e = node_write(n);
 	if (!e && m->has_body && !row.is_applied) {
 		row.has_body = true;
-		e = body_store(n, message_bytes(1, m->body_salt), message_bytes(1, m->body), false,
+		e = body_store(n, message_bytes(1, m->body_salt), message_bytes(1, m->body), &whole,
 			       row.body_blob);
 	}
 	if (!e && !row.is_applied)

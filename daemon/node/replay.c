@@ -68,21 +68,17 @@ static enum err replay_referral(struct again *a)
 		.state = PB(REFERRAL_STATE, REQUESTED),
 		.time_us = a->entry.time_us,
 	};
-	struct manifest_row kept = {.peer = 0};
 	struct manifest manifest;
-	struct buf seal = {0};
+	struct held_seal seal;
+	uint64_t num;
 	enum err e = message_decode(&pb_referral_desc, buf_view(&a->body), MESSAGE_STRICT, &m);
 
 	if (!e && m->record && m->record->has_manifest && m->record->seal)
 		e = manifest_read(message_bytes(1, m->record->manifest), &manifest);
 	else if (!e)
 		return ERR_OK;
-	if (!e)
-		e = message_encode(m->record->seal, &seal);
-	if (e) {
-		buf_fini(&seal);
+	if (e)
 		return err_trace(e);
-	}
 	row.has_manifest = true;
 	row.manifest = manifest.digest;
 	memcpy(row.record_id, manifest.terms.record_id, sizeof(row.record_id));
@@ -92,11 +88,7 @@ static enum err replay_referral(struct again *a)
 	row.n_disclosed = m->record->has_opened ? m->record->opened.len / DIGEST_BYTES : 0;
 	row.reply_by_us = m->has_reply_by_us ? time_storable(m->reply_by_us) : 0;
 	row.expires_us = m->has_expires_us ? time_storable(m->expires_us) : 0;
-	kept.digest = manifest.digest;
-	kept.manifest = message_bytes(1, m->record->manifest);
-	kept.seal = buf_view(&seal);
-	e = manifest_put(a->n->store, &kept);
-	buf_fini(&seal);
+	e = manifest_hold(a->n, 0, m->record, &manifest, &num, &seal);
 	return e ? err_trace(e) : referral_save(a->n, &row);
 }
 

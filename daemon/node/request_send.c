@@ -130,10 +130,9 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 {
 	struct pb_referral m = *s->ask->terms;
 	struct pb_disclosure d = PB_DISCLOSURE_INIT;
-	struct pb_seal seal;
 	struct buf named = {0};
 	uint8_t *room;
-	enum err e = own_record_proof(s->n, s->record, &seal);
+	enum err e = own_record_proof(s->n, s->record, &d.seal);
 
 	if (!e)
 		e = buf_reserve(&named, n_opened * DIGEST_BYTES, &room);
@@ -145,7 +144,6 @@ static enum err make_body(struct sending *s, const struct opened_slice *opened, 
 		d.manifest_digest = message_borrow(view_digest(&s->record->row.manifest));
 		d.opened = message_borrow(buf_view(&named));
 		d.manifest = message_borrow(buf_view(&s->record->manifest));
-		d.seal = &seal;
 		m.record = &d;
 		e = buf_reserve(out, named.n + s->record->manifest.n + TERMS_BYTES, &room);
 	}
@@ -190,6 +188,7 @@ static enum err append_referral(struct sending *s, struct referral_row *ret)
 		.purpose = s->c.purpose,
 		.caller = s->a->caller,
 		.reason = s->ask->reason,
+		.record = s->record,
 		.record_id = s->record->row.id,
 		.revision = s->record->row.revision,
 	};

@@ -1,7 +1,7 @@
 /**
  * @file
- * Tables of records and manifests, own and received, and of received openings. Nothing personal
- * stands in a column: contents are blobs. Rules: store/store.h.
+ * Tables of own records and their revisions. Nothing personal stands in a column: contents are
+ * blobs. Rules: store/store.h.
  */
 #ifndef STORE_RECORD_TABLE_H
 #define STORE_RECORD_TABLE_H
@@ -42,37 +42,5 @@ enum err record_walk_id(struct store *s, struct view prefix,
 			enum err (*row)(void *ctx, const struct record_row *row),
 			void *ctx) WARN_UNUSED;
 enum err record_count(struct store *s, uint64_t *ret) WARN_UNUSED;
-
-/** A manifest, own (peer 0) or received; @p seal is the encoding of pb_seal, empty for own ones. */
-struct manifest_row {
-	struct digest digest;
-	int64_t peer;
-	struct view manifest; /**< exact bytes; borrowed */
-	struct view seal;     /**< borrowed */
-};
-
-/** ERR_OK also when it is there already with the same bytes; the first seal is kept. */
-enum err manifest_put(struct store *s, const struct manifest_row *row) WARN_UNUSED;
-enum err manifest_get(struct store *s, const struct digest *digest,
-		      struct manifest_row *ret) WARN_UNUSED;
-
-/** One received opening, under its manifest. */
-struct opening_row {
-	struct digest manifest;
-	struct digest commitment;
-	const char *path; /**< of the unit; borrowed */
-	bool is_singular;
-	int64_t peer;
-	uint64_t k;		 /**< of the item that brought it */
-	struct view wrapped_key; /**< borrowed; empty when it is erased */
-	struct view cipher;	 /**< of u8 salt[32], then the slice; borrowed */
-};
-
-/** ERR_EXISTS: this commitment is open already. */
-enum err opening_put(struct store *s, const struct opening_row *row) WARN_UNUSED;
-/** Those of a manifest, ascending in commitment. */
-enum err opening_walk(struct store *s, const struct digest *manifest,
-		      enum err (*row)(void *ctx, const struct opening_row *row),
-		      void *ctx) WARN_UNUSED;
 
 #endif

@@ -236,15 +236,23 @@ static const char records_1[] =
 	") STRICT, WITHOUT ROWID;"
 
 	"CREATE TABLE manifest ("
-	"  digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),"
+	"  num INTEGER PRIMARY KEY,"
+	"  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),"
 	"  peer INTEGER REFERENCES peer (id) DEFERRABLE INITIALLY DEFERRED,"
-	"  bytes BLOB NOT NULL,"
-	"  seal BLOB NOT NULL"
+	"  bytes BLOB NOT NULL"
 	") STRICT;"
+
+	/* As it went or came with a disclosure: another one each time that it was proven anew. */
+	"CREATE TABLE seal ("
+	"  num INTEGER PRIMARY KEY,"
+	"  manifest INTEGER NOT NULL REFERENCES manifest (num) DEFERRABLE INITIALLY DEFERRED,"
+	"  bytes BLOB NOT NULL"
+	") STRICT;"
+	"CREATE INDEX seal_by_manifest ON seal (manifest);"
 
 	/* Beside each other, since they are read together. Erased: without key and cipher. */
 	"CREATE TABLE opening ("
-	"  manifest BLOB NOT NULL CHECK (length(manifest) = 32),"
+	"  manifest INTEGER NOT NULL REFERENCES manifest (num) DEFERRABLE INITIALLY DEFERRED,"
 	"  commitment BLOB NOT NULL CHECK (length(commitment) = 32),"
 	"  path TEXT NOT NULL,"
 	"  is_singular INTEGER NOT NULL,"

@@ -1,4 +1,4 @@
-/* Bodies at rest: stored without the manifest that they carry, loaded whole. */
+/* Bodies at rest: stored without the manifest and seal that they carry, loaded whole. */
 #include "unit/node/requests.h"
 
 #include <stdio.h>
@@ -13,6 +13,18 @@ static size_t stored_bytes(struct given *g, const uint8_t id[STORE_ID_BYTES])
 
 	assert_int_equal(blob_get(g->h->node->store, id, BLOB_BODY, &key, &cipher), ERR_OK);
 	return cipher.n;
+}
+
+/* salt, place, seal, its digest, what is opened, tag: all else is the body, without its disclosure
+ */
+static size_t bytes_without_disclosure(const struct buf *body)
+{
+	CLEANUP(message_freep) struct pb_referral *m = NULL;
+
+	assert_int_equal(message_decode(&pb_referral_desc, buf_view(body), MESSAGE_STRICT, &m),
+			 ERR_OK);
+	return SALT_BYTES + 4 + 8 + DIGEST_BYTES + 2 + 2 * m->record->opened.len / DIGEST_BYTES +
+	       body->n - body_record(buf_view(body)).n + 16;
 }
 
 static void a_received_body_comes_back_whole(void **state)
@@ -31,10 +43,7 @@ static void a_received_body_comes_back_whole(void **state)
 	assert_int_equal(body_load(g.h->node, row.body_blob, salt, &got), ERR_OK);
 	assert_true(view_eq(buf_view(&got), buf_view(&sent->body)));
 	assert_memory_equal(salt, sent->salt, sizeof(salt));
-	/* salt, place, digest, tag: all else is the body, without its manifest */
-	assert_int_equal(stored_bytes(&g, row.body_blob), SALT_BYTES + 4 + DIGEST_BYTES + 16 +
-								  sent->body.n -
-								  g.e.record.manifest_bytes.n);
+	assert_int_equal(stored_bytes(&g, row.body_blob), bytes_without_disclosure(&sent->body));
 	given_free(&g);
 }
 
@@ -86,35 +95,44 @@ static void an_own_body_comes_back_whole(void **state)
 	assert_int_equal(message_decode(&pb_referral_desc, buf_view(&got), MESSAGE_STRICT, &m),
 			 ERR_OK);
 	assert_true(m->record->manifest.len > 1000);
-	assert_true(stored_bytes(&g, row.body_blob) < got.n - m->record->manifest.len + 100);
+	assert_true(m->record->opened.len > 0);
+	assert_int_equal(stored_bytes(&g, row.body_blob), bytes_without_disclosure(&got));
 	given_free(&g);
 }
 
-/* What carries no manifest is stored as it is, whatever it is. */
+/* What carries no whole disclosure is stored as it is, whatever it is. */
 static void bodies_of_any_shape(void **state)
 {
 	/* field 14 of: nothing; a number; a digest that is none; a digest and no manifest */
-	static const char *const bodies[] = {
-		"",
-		"\x72",
-		"\x72\x00",
-		"\x70\x01",
-		"\x72\x05\x0a\x03xyz",
-		"\x72\x22\x0a\x20zyxwvutsrqponmlkzyxwvutsrqponmlk",
-		"no message at all",
+	static const struct view bodies[] = {
+		{(const uint8_t *)"", 0},
+		{(const uint8_t *)"\x72", 1},
+		{(const uint8_t *)"\x72\x00", 2},
+		{(const uint8_t *)"\x70\x01", 2},
+		{(const uint8_t *)"\x72\x05\x0a\x03xyz", 7},
+		{(const uint8_t *)"\x72\x22\x0a\x20zyxwvutsrqponmlkzyxwvutsrqponmlk", 36},
+		{(const uint8_t *)"no message at all", 17},
+		/* all four fields: a manifest that is none; what it does not hold; a fifth field;
+		 * one of them twice; half a commitment */
+		{(const uint8_t *)"\x72\x08\x0a\x00\x12\x00\x1a\x00\x22\x00", 10},
+		{(const uint8_t *)"\x72\x0b\x0a\x00\x12\x01x\x1a\x02\x52\x00\x22\x00", 13},
+		{(const uint8_t *)"\x72\x0c\x0a\x00\x12\x00\x1a\x02\x52\x00\x22\x00\x2a\x00", 14},
+		{(const uint8_t *)"\x72\x0c\x0a\x00\x12\x00\x12\x00\x1a\x02\x52\x00\x22\x00", 14},
 	};
+	const struct held_seal held = {.num = 1};
 	struct given g = given_new();
 	const uint8_t salt[SALT_BYTES] = {5};
 
 	(void)state;
 	assert_int_equal(node_write(g.h->node), ERR_OK);
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
-		const struct view body = i == 2 ? view_of("\x72", 2) : view_str(bodies[i]);
+		const struct view body = bodies[i];
 		CLEANUP(buf_fini) struct buf got = {0};
 		uint8_t id[STORE_ID_BYTES], back[SALT_BYTES];
 
-		assert_int_equal(body_store(g.h->node, view_of(salt, sizeof(salt)), body, true, id),
-				 ERR_OK);
+		assert_int_equal(
+			body_store(g.h->node, view_of(salt, sizeof(salt)), body, &held, id),
+			ERR_OK);
 		assert_int_equal(stored_bytes(&g, id), SALT_BYTES + 4 + 16 + body.n);
 		assert_int_equal(body_load(g.h->node, id, back, &got), ERR_OK);
 		assert_true(view_eq(buf_view(&got), body));
@@ -124,9 +142,10 @@ static void bodies_of_any_shape(void **state)
 	given_free(&g);
 }
 
-/* Kept whole where the manifest may not be held: of what a peer gives back. */
-static void whole_when_the_manifest_is_not_held(void **state)
+/* Kept whole where the seal may not be held: of what a peer gives back. */
+static void whole_when_the_seal_is_not_held(void **state)
 {
+	const struct held_seal none = {.num = 0};
 	struct given g = given_new();
 	struct evil_item *item;
 	CLEANUP(buf_fini) struct buf got = {0};
@@ -137,7 +156,7 @@ static void whole_when_the_manifest_is_not_held(void **state)
 	item = &g.e.item[g.e.n_item - 1];
 	assert_int_equal(node_write(g.h->node), ERR_OK);
 	assert_int_equal(body_store(g.h->node, view_of(item->salt, SALT_BYTES),
-				    buf_view(&item->body), false, id),
+				    buf_view(&item->body), &none, id),
 			 ERR_OK);
 	assert_int_equal(stored_bytes(&g, id), SALT_BYTES + 4 + 16 + item->body.n);
 	assert_int_equal(body_load(g.h->node, id, NULL, &got), ERR_OK);
@@ -168,15 +187,20 @@ static void damaged(const char *how)
 	given_free(&g);
 }
 
-static void a_manifest_that_is_gone_or_altered(void **state)
+static void a_manifest_or_seal_that_is_gone_or_altered(void **state)
 {
 	(void)state;
-	damaged("DELETE FROM manifest");
+	damaged("PRAGMA foreign_keys = OFF; DELETE FROM manifest");
 	damaged("UPDATE manifest SET bytes = CAST(bytes || x'00' AS BLOB)");
 	damaged("UPDATE manifest SET bytes = zeroblob(length(bytes))");
+	damaged("DELETE FROM seal");
+	damaged("UPDATE seal SET bytes = CAST(bytes || x'00' AS BLOB)");
+	damaged("INSERT INTO manifest (digest, bytes) SELECT zeroblob(32), bytes FROM manifest"
+		" ORDER BY num DESC LIMIT 1;"
+		"UPDATE seal SET manifest = (SELECT max(num) FROM manifest)");
 }
 
-/* The second time its manifest is known, and is not compared with the table again. */
+/* The second time its seal is known, and is not compared with the table again. */
 static void a_record_sent_twice(void **state)
 {
 	struct given g = given_new();
@@ -203,8 +227,7 @@ static void a_record_sent_twice(void **state)
 					      host_peer(g.h, SK)->row.epoch, e->n_item, &row),
 				 ERR_OK);
 		assert_int_equal(stored_bytes(&g, row.body_blob),
-				 SALT_BYTES + 4 + DIGEST_BYTES + 16 + item->body.n -
-					 e->record.manifest_bytes.n);
+				 bytes_without_disclosure(&item->body));
 		assert_int_equal(body_load(g.h->node, row.body_blob, NULL, &got), ERR_OK);
 		assert_true(view_eq(buf_view(&got), buf_view(&item->body)));
 	}
@@ -358,8 +381,8 @@ int main(void)
 		cmocka_unit_test(an_own_body_comes_back_whole),
 		cmocka_unit_test(a_body_is_erased_without_its_local_part),
 		cmocka_unit_test(bodies_of_any_shape),
-		cmocka_unit_test(whole_when_the_manifest_is_not_held),
-		cmocka_unit_test(a_manifest_that_is_gone_or_altered),
+		cmocka_unit_test(whole_when_the_seal_is_not_held),
+		cmocka_unit_test(a_manifest_or_seal_that_is_gone_or_altered),
 		cmocka_unit_test(a_record_sent_twice),
 		cmocka_unit_test(a_damaged_content_is_found),
 		cmocka_unit_test(another_content_is_found),

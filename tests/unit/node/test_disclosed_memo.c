@@ -83,22 +83,24 @@ static void number(struct given *g, unsigned i, uint8_t ret_id[RECORD_ID_BYTES])
 
 static void add(struct given *g, unsigned i)
 {
-	uint8_t id[RECORD_ID_BYTES];
+	struct disclosed_record record = {.seal = {.num = i}};
 
-	number(g, i, id);
+	number(g, i, record.id);
 	assert_null(disclosed_find(g->m, &g->c));
-	disclosed_add(g->m, &g->c, id);
+	disclosed_add(g->m, &g->c, &record);
 }
 
 static bool is_kept(struct given *g, unsigned i)
 {
 	uint8_t id[RECORD_ID_BYTES];
-	const uint8_t *found;
+	const struct disclosed_record *found;
 
 	number(g, i, id);
 	found = disclosed_find(g->m, &g->c);
-	if (found)
-		assert_memory_equal(found, id, sizeof(id));
+	if (found) {
+		assert_memory_equal(found->id, id, sizeof(id));
+		assert_int_equal(found->seal.num, i);
+	}
 	return found != NULL;
 }
 
@@ -183,7 +185,7 @@ static void a_thousand_in_turn_all_stay(void **state)
 /* Manifests made so that their digests begin alike. */
 static void a_bucket_keeps_the_newest(void **state)
 {
-	const uint8_t id[RECORD_ID_BYTES] = {0};
+	const struct disclosed_record record = {.seal = {.num = 1}};
 	struct given g;
 
 	(void)state;
@@ -192,7 +194,7 @@ static void a_bucket_keeps_the_newest(void **state)
 	g.c.manifest.b[0] ^= 1; /* the neighbour's */
 	for (unsigned i = 0; i < DISCLOSED_WAYS + 2; i++) {
 		g.c.manifest.b[31] = (uint8_t)i;
-		disclosed_add(g.m, &g.c, id);
+		disclosed_add(g.m, &g.c, &record);
 	}
 	assert_int_equal(g.m->n, 1 + DISCLOSED_WAYS);
 	for (unsigned i = 0; i < DISCLOSED_WAYS + 2; i++) {

@@ -115,39 +115,81 @@ static void records_are_walked_oldest_first(void **state)
 	assert_int_equal(record_walk_id(f->s, view_of(f->dir, 17), see, &seen), ERR_INVALID);
 }
 
+static uint64_t put_manifest(struct fixture *f, unsigned digest, const char *bytes)
+{
+	const struct manifest_row row = {
+		.digest = digest_of(digest), .peer = f->peer, .manifest = view_str(bytes)};
+	uint64_t num = 0;
+
+	assert_int_equal(manifest_put(f->s, &row, &num), ERR_OK);
+	return num;
+}
+
 static void manifests(void **state)
 {
 	struct fixture *f = *state;
-	struct manifest_row got, row = {.digest = digest_of(1),
-					.peer = f->peer,
-					.manifest = view_str("manifest"),
-					.seal = view_str("seal")};
+	struct manifest_row got,
+		row = {.digest = digest_of(1), .peer = f->peer, .manifest = view_str("manifest")};
 	struct digest unknown = digest_of(3);
+	uint64_t num, again;
 
-	assert_int_equal(manifest_put(f->s, &row), ERR_OK);
-	assert_int_equal(manifest_put(f->s, &row), ERR_OK);
+	assert_int_equal(manifest_put(f->s, &row, &num), ERR_OK);
+	assert_int_equal(manifest_put(f->s, &row, &again), ERR_OK);
+	assert_int_equal(again, num);
 	row.manifest = view_str("another");
-	assert_int_equal(manifest_put(f->s, &row), ERR_EXISTS);
+	assert_int_equal(manifest_put(f->s, &row, &again), ERR_EXISTS);
 	row = (struct manifest_row){.digest = digest_of(2), .manifest = view_str("own")};
-	assert_int_equal(manifest_put(f->s, &row), ERR_OK);
+	assert_int_equal(manifest_put(f->s, &row, &again), ERR_OK);
+	assert_true(again > num);
 	fixture_reopen(f);
 	assert_int_equal(manifest_get(f->s, &unknown, &got), ERR_NOT_FOUND);
 	row.digest = digest_of(1);
 	assert_int_equal(manifest_get(f->s, &row.digest, &got), ERR_OK);
 	assert_true(digest_eq(&got.digest, &row.digest));
 	assert_int_equal(got.peer, f->peer);
+	assert_int_equal(got.num, num);
 	assert_true(view_eq(got.manifest, view_str("manifest")));
-	assert_true(view_eq(got.seal, view_str("seal")));
 	row.digest = digest_of(2);
 	assert_int_equal(manifest_get(f->s, &row.digest, &got), ERR_OK);
 	assert_int_equal(got.peer, 0);
-	assert_int_equal(got.seal.n, 0);
+}
+
+/* A manifest has as many as came, each once in a row; the last is found by it. */
+static void seals(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t one = put_manifest(f, 1, "manifest"), other = put_manifest(f, 2, "other");
+	uint64_t first, again, second;
+	const struct digest digest = digest_of(1);
+	struct seal_row got;
+
+	assert_int_equal(seal_get_last(f->s, one, &got), ERR_NOT_FOUND);
+	assert_int_equal(seal_put(f->s, one, view_str("seal"), &first), ERR_OK);
+	assert_int_equal(seal_put(f->s, one, view_str("seal"), &again), ERR_OK);
+	assert_int_equal(again, first);
+	assert_int_equal(seal_put(f->s, one, view_str("proven anew"), &second), ERR_OK);
+	assert_true(second > first);
+	assert_int_equal(seal_put(f->s, other, view_str("seal"), &again), ERR_OK);
+	assert_true(again > second);
+	fixture_reopen(f);
+	assert_int_equal(seal_get(f->s, first, &got), ERR_OK);
+	assert_int_equal(got.num, first);
+	assert_true(view_eq(got.bytes, view_str("seal")));
+	assert_true(view_eq(got.manifest, view_str("manifest")));
+	assert_true(digest_eq(&got.digest, &digest));
+	assert_int_equal(seal_get_last(f->s, one, &got), ERR_OK);
+	assert_int_equal(got.num, second);
+	assert_true(view_eq(got.bytes, view_str("proven anew")));
+	assert_int_equal(seal_get_last(f->s, other, &got), ERR_OK);
+	assert_int_equal(got.num, again);
+	assert_int_equal(seal_get(f->s, again + 1, &got), ERR_NOT_FOUND);
 }
 
 static struct opening_row opening_of(struct fixture *f, unsigned commitment, const char *path,
 				     bool is_singular)
 {
 	return (struct opening_row){.manifest = digest_of(1),
+				    .manifest_num = put_manifest(f, 1, "manifest"),
 				    .commitment = digest_of(commitment),
 				    .path = path,
 				    .is_singular = is_singular,
@@ -193,7 +235,7 @@ static void openings(void **state)
 	assert_int_equal(opening_put(f->s, &row), ERR_OK);
 	/* the same path of another record */
 	row = opening_of(f, 14, "identity.sex", true);
-	row.manifest = digest_of(2);
+	row.manifest_num = put_manifest(f, 2, "another");
 	assert_int_equal(opening_put(f->s, &row), ERR_OK);
 	fixture_reopen(f);
 
@@ -223,6 +265,7 @@ int main(void)
 		TEST(revisions_ascend),
 		TEST(records_are_walked_oldest_first),
 		TEST(manifests),
+		TEST(seals),
 		TEST(openings),
 	};
 
