@@ -244,8 +244,9 @@ done:
 }
 
 /* Is it on the disk, what was signed last and written outside the database? Now it is. */
-static enum err signed_sync(struct node *n)
+static enum err signed_sync(void *ctx)
 {
+	struct node *n = ctx;
 	enum err e = n->waits_for_signed ? n->port.signed_sync(n->port.ctx) : ERR_OK;
 
 	n->waits_for_signed = n->waits_for_signed && e;
@@ -254,9 +255,8 @@ static enum err signed_sync(struct node *n)
 
 enum err ledger_commit(struct node *n)
 {
-	enum err e = signed_sync(n);
-
-	return e ? err_trace(e) : store_commit(n->store);
+	return n->waits_for_signed ? store_commit_after(n->store, signed_sync, n)
+				   : store_commit(n->store);
 }
 
 enum err ledger_sign(struct node *n)

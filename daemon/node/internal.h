@@ -426,7 +426,7 @@ enum err ledger_may_say(const struct node *n, struct peer *p,
  * on its way to the disk there. */
 enum err ledger_sign(struct node *n) WARN_UNUSED;
 
-/** Commit the transaction; before it, wait for last-signed. */
+/** Commit the transaction, which stands nowhere before last-signed is on the disk. */
 enum err ledger_commit(struct node *n) WARN_UNUSED;
 
 /** Root of the first @p size entries, at most those written. */

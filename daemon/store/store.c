@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "store/file_gather.h"
 
 #define PAGE_SIZE 16384u
 #define CACHE_SIZE "-4096"	/* KiB, of the idle node's 24 MB */
@@ -15,6 +16,7 @@
 /* Checkpoint once this much waits, and when it does even under load. */
 #define WAL_STEP_BYTES (2u * 1024u * 1024u)
 #define WAL_LONG_BYTES (32u * 1024u * 1024u)
+#define WAL_HEAD_BYTES 24 /* of a page there: https://sqlite.org/fileformat2.html#walformat */
 /* Structure is checked wholly at start up to this size, which takes about 0.1 s. */
 #define CHECK_AT_OPEN_BYTES (64 * 1024 * 1024)
 
@@ -372,6 +374,46 @@ enum err store_begin(struct store *s)
 		return err_trace(e);
 	s->in_transaction = true;
 	return ERR_OK;
+}
+
+/* What a commit waits for. */
+struct waited {
+	enum err (*before)(void *ctx);
+	void *ctx;
+	enum err e;
+};
+
+static int on_last_page(void *ctx)
+{
+	struct waited *w = ctx;
+
+	w->e = w->before(w->ctx);
+	return w->e ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+}
+
+static sqlite3_file *wal_file(struct store *s)
+{
+	sqlite3_file *file = NULL;
+
+	return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) ? NULL
+											: file;
+}
+
+enum err store_commit_after(struct store *s, enum err (*before)(void *ctx), void *ctx)
+{
+	struct waited w = {.before = before, .ctx = ctx};
+	sqlite3_file *wal = wal_file(s);
+	enum err e;
+
+	if (!file_gather_hold(wal, WAL_HEAD_BYTES + (int)s->page_bytes, on_last_page, &w)) {
+		e = before(ctx);
+		return e ? err_trace(e) : store_commit(s);
+	}
+	e = store_commit(s);
+	/* Nothing was written: then nothing had to wait. */
+	if (file_gather_let_go(wal) && !e)
+		w.e = before(ctx);
+	return w.e ? err_trace(w.e) : e;
 }
 
 enum err store_commit(struct store *s)

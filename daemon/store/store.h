@@ -62,6 +62,15 @@ enum err store_begin(struct store *s) WARN_UNUSED;  /**< BEGIN IMMEDIATE */
 enum err store_commit(struct store *s) WARN_UNUSED; /**< durable when it returns ERR_OK */
 void store_rollback(struct store *s);		    /**< no-op outside a transaction */
 
+/**
+ * Commit, but not before something else is on the disk.
+ *
+ * @param before  called once; until it has returned ERR_OK, nothing in the files is this commit,
+ *                whenever the power fails. What the commit needs besides goes to the disk meanwhile
+ * @retval        the error of @p before; nothing was committed. Others as store_commit()
+ */
+enum err store_commit_after(struct store *s, enum err (*before)(void *ctx), void *ctx) WARN_UNUSED;
+
 /** Does a commit wait for the disk? As the database itself says, not as it was told. */
 enum err store_is_synchronous(struct store *s, bool *ret) WARN_UNUSED;
 

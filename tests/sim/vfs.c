@@ -54,7 +54,6 @@ struct disk {
 	struct file file[FILES_MAX];
 	struct notes signed_now, signed_durable;
 	bool signed_waits; /* it is written, and not synced */
-	bool wal_is_ahead; /* written since then */
 	bool is_unsigned_commit;
 	disk_hook *hook;
 	void *hook_ctx;
@@ -385,6 +384,25 @@ static int write_piece(struct disk *d, struct file *f, size_t at, const uint8_t 
 	return SQLITE_OK;
 }
 
+#define WAL_HEADER_BYTES 32
+#define WAL_PAGE_SIZE 8 /* in it, u32 */
+#define FRAME_HEAD_BYTES 24
+#define FRAME_DB_SIZE 4 /* in it, u32: of the database after a commit; 0: no commit ends here */
+
+/* Does this write to a WAL make a commit? https://sqlite.org/fileformat2.html#walformat */
+static bool has_commit(const struct bytes *wal, const uint8_t *p, size_t n, size_t at)
+{
+	size_t frame = WAL_HEADER_BYTES;
+
+	if (wal->n < WAL_HEADER_BYTES)
+		return false; /* its header comes first */
+	for (; frame + FRAME_HEAD_BYTES <= at + n;
+	     frame += FRAME_HEAD_BYTES + get_u32be(wal->p + WAL_PAGE_SIZE))
+		if (frame >= at && get_u32be(p + (frame - at) + FRAME_DB_SIZE) != 0)
+			return true;
+	return false;
+}
+
 /* Piece after piece: what ends or fails in the middle of a large one has written its beginning. */
 static int on_write(sqlite3_file *base, const void *from, int n_bytes, sqlite3_int64 to)
 {
@@ -394,7 +412,8 @@ static int on_write(sqlite3_file *base, const void *from, int n_bytes, sqlite3_i
 	int rc = SQLITE_OK;
 
 	ASSERT(left <= DISK_WRITE_MAX);
-	h->disk->wal_is_ahead |= h->disk->signed_waits && h->file->is_wal;
+	h->disk->is_unsigned_commit |=
+		h->disk->signed_waits && h->file->is_wal && has_commit(&h->file->now, p, left, at);
 	while (!rc && left) {
 		size_t n = DISK_PIECE - at % DISK_PIECE;
 
@@ -425,8 +444,6 @@ static int on_sync(sqlite3_file *base, int flags)
 	enum disk_fault fault = disk_point(h->disk, DISK_SYNC);
 
 	(void)flags;
-	h->disk->is_unsigned_commit |=
-		h->disk->signed_waits && h->disk->wal_is_ahead && h->file->is_wal;
 	for (size_t i = 0; !fault && i < FILES_MAX; i++)
 		file_sync_names(&h->disk->file[i]);
 	if (!fault)
@@ -736,7 +753,6 @@ enum err disk_signed_write(struct disk *d, struct view newest, struct view previ
 		return err_new(ERR_IO, "simulated: last-signed: %s", disk_fault_name(fault));
 	ASSERT(!d->signed_waits);
 	d->signed_waits = true;
-	d->wal_is_ahead = false;
 	d->signed_now = (struct notes){.n_newest = newest.n, .n_previous = previous.n};
 	if (newest.n)
 		memcpy(d->signed_now.newest, newest.p, newest.n);

@@ -144,8 +144,7 @@ void disk_set_size(struct disk *d, uint64_t n);
 /** last-signed: as daemon/vault/last_signed.h, two slots; written, then synced. Empty: none. */
 enum err disk_signed_write(struct disk *d, struct view newest, struct view previous);
 enum err disk_signed_sync(struct disk *d);
-/** Was a WAL written and synced while last-signed waited for its sync? The commit came too early.
- */
+/** Was a commit written to a WAL while last-signed waited for its sync? It came too early. */
 bool disk_is_unsigned_commit(const struct disk *d);
 struct view disk_signed_newest(const struct disk *d);
 struct view disk_signed_previous(const struct disk *d);

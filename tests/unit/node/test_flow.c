@@ -604,6 +604,7 @@ static void nothing_leaves_without(struct given *g, bool *fail)
 	struct pb_api_request m = PB_API_REQUEST_INIT;
 	struct pb_record_list list = PB_RECORD_LIST_INIT;
 	CLEANUP(buf_fini) struct buf request = {0};
+	const bool is_signed_in_vain = fail == &h->fail_signed_sync;
 	uint64_t files, size = h->node->tree.size;
 	size_t n_reply;
 	bool more;
@@ -619,7 +620,8 @@ static void nothing_leaves_without(struct given *g, bool *fail)
 	assert_int_equal(node_turn(h->node, &more), ERR_IO);
 	assert_int_equal(h->n_sent, 0);
 	assert_int_equal(h->n_reply, n_reply);
-	assert_true(host_files(h) == files);
+	/* then all of the commit but its last page may stand in the WAL */
+	assert_true(is_signed_in_vain || host_files(h) == files);
 	*fail = false;
 	host_stop(h);
 	host_start(h); /* what was signed and not committed had not left: it goes on */

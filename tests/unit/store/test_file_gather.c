@@ -310,6 +310,141 @@ static void pages_of_any_size_are_gathered(void **state)
 		assert_int_equal(disk.byte[i], i / 65536 + 1);
 }
 
+/* --- a commit held back --- */
+
+/* What stood in the file, and on the disk, when the commit came to its last page. */
+static struct {
+	int n_calls;
+	int says;
+	sqlite3_int64 end;
+	int n_syncs;
+} seen;
+
+static int look(void *ctx)
+{
+	assert_ptr_equal(ctx, &seen);
+	seen.n_calls++;
+	seen.end = disk.end;
+	seen.n_syncs = disk.n_syncs;
+	return seen.says;
+}
+
+static void hold(sqlite3_file *f)
+{
+	memset(&seen, 0, sizeof(seen));
+	assert_true(file_gather_hold(f, FRAME_BYTES, look, &seen));
+}
+
+static void a_commit_waits_before_its_last_page(void **state)
+{
+	sqlite3_file *f = *state;
+	sqlite3_int64 end;
+
+	/* also when its last page begins what is gathered: head and page stay together */
+	for (int n = 1; n <= FRAMES_MAX + 2; n++) {
+		memset(&disk, 0, sizeof(disk));
+		hold(f);
+		end = put_frames(f, n, 0);
+		assert_int_equal(seen.n_calls, 0);
+		assert_int_equal(sync_file(f), SQLITE_OK);
+		assert_int_equal(seen.n_calls, 1);
+		assert_int_equal(seen.end, end - FRAME_BYTES);
+		assert_int_equal(seen.n_syncs, 0);
+		assert_int_equal(disk.synced, end);
+		assert_frames(n, 0);
+		assert_false(file_gather_let_go(f));
+		/* the next one is not held */
+		assert_int_equal(put_frames(f, 1, end), end + FRAME_BYTES);
+		assert_int_equal(sync_file(f), SQLITE_OK);
+		assert_int_equal(seen.n_calls, 1);
+	}
+}
+
+static void the_head_of_the_wal_is_no_commit(void **state)
+{
+	sqlite3_file *f = *state;
+
+	hold(f);
+	assert_int_equal(put(f, 9, 32, 0), SQLITE_OK);
+	assert_int_equal(sync_file(f), SQLITE_OK);
+	assert_int_equal(disk.synced, 32);
+	assert_int_equal(seen.n_calls, 0);
+	(void)put_frames(f, 2, 32);
+	assert_int_equal(sync_file(f), SQLITE_OK);
+	assert_int_equal(seen.n_calls, 1);
+	assert_int_equal(seen.end, 32 + FRAME_BYTES);
+}
+
+static void a_commit_fails_with_what_it_waits_for(void **state)
+{
+	sqlite3_file *f = *state;
+
+	hold(f);
+	seen.says = SQLITE_IOERR_FSYNC;
+	(void)put_frames(f, 3, 0);
+	assert_int_equal(sync_file(f), SQLITE_IOERR_FSYNC);
+	assert_int_equal(seen.n_calls, 1);
+	assert_int_equal(disk.end, 2 * FRAME_BYTES);
+	assert_int_equal(disk.n_syncs, 0);
+	assert_int_equal(sync_file(f), SQLITE_IOERR_FSYNC);
+	assert_int_equal(f->pMethods->xClose(f), SQLITE_IOERR_FSYNC);
+	assert_int_equal(disk.end, 2 * FRAME_BYTES); /* never the last one */
+}
+
+static void nobody_sees_a_commit_that_waits(void **state)
+{
+	sqlite3_file *f = *state;
+	sqlite3_int64 n;
+	uint8_t byte;
+
+	for (int way = 0; way < 4; way++) {
+		memset(&disk, 0, sizeof(disk));
+		hold(f);
+		(void)put_frames(f, 2, 0);
+		if (way == 0)
+			assert_int_equal(f->pMethods->xRead(f, &byte, 1, 0), SQLITE_OK);
+		else if (way == 1)
+			assert_int_equal(f->pMethods->xFileSize(f, &n), SQLITE_OK);
+		else if (way == 2)
+			assert_int_equal(f->pMethods->xTruncate(f, FRAME_BYTES), SQLITE_OK);
+		else
+			assert_int_equal(f->pMethods->xClose(f), SQLITE_OK);
+		assert_int_equal(seen.n_calls, 1);
+		assert_int_equal(seen.end, 0);
+		assert_int_equal(disk.end, way == 2 ? FRAME_BYTES : 2 * FRAME_BYTES);
+	}
+}
+
+static void without_memory_a_commit_waits_from_its_first_page(void **state)
+{
+	sqlite3_file *f = *state;
+
+	no_memory = true;
+	hold(f);
+	(void)put_frames(f, 2, 0);
+	assert_int_equal(seen.n_calls, 1);
+	assert_int_equal(seen.end, 0);
+	assert_int_equal(sync_file(f), SQLITE_OK);
+	assert_frames(2, 0);
+}
+
+static void what_was_not_written_waits_for_nothing(void **state)
+{
+	sqlite3_file *f = *state;
+	sqlite3_file other = {.pMethods = &real_methods};
+
+	hold(f);
+	assert_int_equal(sync_file(f), SQLITE_OK);
+	assert_true(file_gather_let_go(f));
+	assert_false(file_gather_let_go(f));
+	(void)put_frames(f, 2, 0);
+	assert_int_equal(sync_file(f), SQLITE_OK);
+	assert_int_equal(seen.n_calls, 0);
+	assert_false(file_gather_hold(&other, FRAME_BYTES, look, &seen));
+	assert_false(file_gather_hold(NULL, FRAME_BYTES, look, &seen));
+	assert_false(file_gather_let_go(NULL));
+}
+
 /* --- a disk that refuses --- */
 
 static int by_sync(sqlite3_file *f)
@@ -430,6 +565,12 @@ int main(void)
 		TEST(whoever_asks_sees_what_was_written),
 		TEST(what_is_too_much_is_written_in_parts),
 		TEST(pages_of_any_size_are_gathered),
+		TEST(a_commit_waits_before_its_last_page),
+		TEST(the_head_of_the_wal_is_no_commit),
+		TEST(a_commit_fails_with_what_it_waits_for),
+		TEST(nobody_sees_a_commit_that_waits),
+		TEST(without_memory_a_commit_waits_from_its_first_page),
+		TEST(what_was_not_written_waits_for_nothing),
 		TEST(a_write_that_failed_is_told_by_whatever_comes_and_stays),
 		TEST(a_full_disk_is_told_as_one),
 		TEST(without_memory_each_write_goes_at_once),

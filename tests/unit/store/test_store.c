@@ -559,6 +559,126 @@ static void transactions(void **state)
 	assert_int_equal(store_meta_get(f->s, "a", &out), ERR_NOT_FOUND);
 }
 
+/* --- a commit that waits for something else --- */
+
+/* The files as a power loss would leave them that loses nothing of what was written. */
+struct photo {
+	struct fixture *f;
+	char path[400];
+	int n_calls;
+	enum err says;
+};
+
+static void copy_file(const char *from, const char *to)
+{
+	uint8_t part[65536];
+	FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+	size_t n;
+
+	assert_non_null(in);
+	assert_non_null(out);
+	while ((n = fread(part, 1, sizeof(part), in)) > 0)
+		assert_int_equal(fwrite(part, 1, n, out), n);
+	assert_int_equal(fclose(in), 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static enum err photograph(void *ctx)
+{
+	struct photo *p = ctx;
+	char wal[450];
+
+	p->n_calls++;
+	(void)snprintf(wal, sizeof(wal), "%s-wal", p->path);
+	copy_file(p->f->path, p->path);
+	copy_file(fixture_file(p->f, "-wal"), wal);
+	return p->says;
+}
+
+/* What the meta value "a" is in the files as they were then; -1: none. */
+static int a_in_photo(struct photo *p)
+{
+	const struct store_options o = {.path = p->path};
+	CLEANUP(buf_fini) struct buf out = {0};
+	struct store *s;
+	char a;
+	bool has;
+
+	assert_int_equal(store_open(&o, &s), ERR_OK);
+	has = !store_meta_get(s, "a", &out) && buf_copy(&out, &a, 1);
+	store_close(s);
+	return has ? a : -1;
+}
+
+static void begin_change(struct fixture *f, char a, size_t n_bytes)
+{
+	static const uint8_t big[1000000];
+	uint8_t id[STORE_ID_BYTES] = {0};
+
+	id[0] = (uint8_t)a;
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_meta_put(f->s, "a", view_of(&a, 1)), ERR_OK);
+	if (n_bytes)
+		assert_int_equal(
+			put_blob(f->s, id, BLOB_BODY, view_str("key"), view_of(big, n_bytes)),
+			ERR_OK);
+}
+
+static void a_commit_is_nowhere_before_what_it_waits_for(void **state)
+{
+	/* from a page to more than are gathered at once */
+	static const size_t sizes[] = {0, 16000, 90000, 100000, 110000, 120000, 130000, 1000000};
+	struct fixture *f = *state;
+	struct photo p = {.f = f};
+	char a = '1';
+
+	(void)snprintf(p.path, sizeof(p.path), "%s/photo", f->dir);
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	begin_change(f, a, 0);
+	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		bool more;
+
+		p.n_calls = 0;
+		begin_change(f, ++a, sizes[i]);
+		assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_OK);
+		assert_int_equal(p.n_calls, 1);
+		assert_int_equal(a_in_photo(&p), a - 1);
+		assert_int_equal(photograph(&p), ERR_OK);
+		assert_int_equal(a_in_photo(&p), a);
+		if (i % 2) /* begins the WAL anew */
+			assert_int_equal(store_wal_truncate(f->s), ERR_OK);
+		assert_int_equal(store_wal_step(f->s, &more), ERR_OK);
+	}
+	/* a transaction that changes nothing */
+	p.n_calls = 0;
+	assert_int_equal(store_begin(f->s), ERR_OK);
+	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_OK);
+	assert_int_equal(p.n_calls, 1);
+}
+
+static void a_commit_is_not_made_without_what_it_waits_for(void **state)
+{
+	struct fixture *f = *state;
+	struct photo p = {.f = f};
+
+	(void)snprintf(p.path, sizeof(p.path), "%s/photo", f->dir);
+	assert_int_equal(fixture_open(f, true), ERR_OK);
+	begin_change(f, '1', 0);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	begin_change(f, '2', 200000);
+	p.says = ERR_DENIED;
+	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_DENIED);
+	store_rollback(f->s);
+	assert_int_equal(store_begin(f->s), ERR_STORAGE); /* final */
+	p.says = ERR_OK;
+	assert_int_equal(photograph(&p), ERR_OK);
+	assert_int_equal(a_in_photo(&p), '1');
+	fixture_close(f);
+	assert_int_equal(photograph(&p), ERR_OK);
+	assert_int_equal(a_in_photo(&p), '1');
+}
+
 static void a_transaction_that_sqlite_ended_is_final(void **state)
 {
 	struct fixture *f = *state;
@@ -666,6 +786,8 @@ int main(void)
 		TEST(the_memory_of_history_is_given_back),
 		TEST(small_values),
 		TEST(transactions),
+		TEST(a_commit_is_nowhere_before_what_it_waits_for),
+		TEST(a_commit_is_not_made_without_what_it_waits_for),
 		TEST(a_transaction_that_sqlite_ended_is_final),
 		TEST(a_newer_version_is_refused),
 		TEST(each_migration_is_made_once),
