@@ -141,6 +141,14 @@ enum err seal_hold(struct node *n, uint64_t manifest_num, const struct digest *m
 	return e ? err_trace(e) : ERR_OK;
 }
 
+/* A seal's chain of certificates is for whoever does not know the originator, and checked by nobody
+ * else: it stays in the body, encrypted. Seals of ours are those that we made. */
+static bool may_hold(const struct node *n, int64_t peer, const struct pb_disclosure *d,
+		     const struct manifest *m)
+{
+	return !d->seal->n_chain && (!peer || !agency_id_eq(&m->terms.originator, &n->agency));
+}
+
 enum err manifest_hold(struct node *n, int64_t peer, const struct pb_disclosure *d,
 		       const struct manifest *m, uint64_t *ret_num, struct held_seal *ret)
 {
@@ -152,10 +160,12 @@ enum err manifest_hold(struct node *n, int64_t peer, const struct pb_disclosure 
 	struct buf seal = {0};
 	enum err e = node_write(n);
 
-	if (!e)
-		e = message_encode(d->seal, &seal);
+	*ret = (struct held_seal){.num = 0};
 	if (!e)
 		e = manifest_put(n->store, &row, ret_num);
+	if (e || !may_hold(n, peer, d, m))
+		return e ? err_trace(e) : ERR_OK;
+	e = message_encode(d->seal, &seal);
 	if (!e)
 		e = seal_hold(n, *ret_num, &m->digest, buf_view(&seal), ret);
 	buf_fini(&seal);

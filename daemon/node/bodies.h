@@ -30,7 +30,8 @@ enum err seal_hold(struct node *n, uint64_t manifest_num, const struct digest *m
 		   struct view seal, struct held_seal *ret) WARN_UNUSED;
 
 /**
- * Add the manifest that a disclosure carries, and its seal, as seal_hold().
+ * Add the manifest that a disclosure carries, and its seal as seal_hold(), unless the seal has a
+ * chain of certificates, or is a peer's of a manifest of ours: then none is held.
  *
  * @param peer          who brought it; 0: ourselves
  * @param d             with manifest and seal
@@ -45,8 +46,9 @@ enum err manifest_hold(struct node *n, int64_t peer, const struct pb_disclosure 
  * Encrypt the body of an entry with its salt.
  *
  * @param salt  SALT_BYTES
- * @param held  of a REFERRAL: the seal and manifest that it carries, which it is stored without;
- *              num 0: it is stored whole
+ * @param held  of a REFERRAL: the seal that it carries, and with it its manifest, which it is
+ *              stored without; that it is this very one is the caller's care. num 0: it is stored
+ *              whole
  */
 enum err body_seal(struct node *n, struct blob *b, struct view salt, struct view body,
 		   const struct held_seal *held) WARN_UNUSED;

@@ -131,7 +131,8 @@ static enum err keep_manifest(struct node *n, const struct pb_disclosure *d,
 
 	if (!is_carried) {
 		e = manifest_get(n->store, &row->manifest, &held);
-		row->manifest_num = held.num;
+		if (!e)
+			row->manifest_num = held.num;
 	}
 	if (!e)
 		e = manifest_read(is_carried ? message_bytes(1, d->manifest) : held.manifest,

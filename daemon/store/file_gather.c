@@ -82,7 +82,6 @@ static int write_held(struct gather_file *f)
 static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 at)
 {
 	struct gather_file *f = (struct gather_file *)file;
-
 	const int n_whole = n < f->n_largest ? n + f->n_largest : n;
 
 	ASSERT(n > 0 && n <= FILE_GATHER_MAX);
@@ -200,7 +199,9 @@ bool file_gather_hold(sqlite3_file *file, int n_last, int (*before)(void *ctx), 
 {
 	struct gather_file *f = gathering(file);
 
-	if (!f)
+	/* Without that property SQLite pads a commit with copies of its last page. */
+	if (!f || !(f->real->pMethods->xDeviceCharacteristics(f->real) &
+		    SQLITE_IOCAP_POWERSAFE_OVERWRITE))
 		return false;
 	f->hold.n_last = n_last;
 	f->hold.before = before;

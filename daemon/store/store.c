@@ -381,6 +381,7 @@ struct waited {
 	enum err (*before)(void *ctx);
 	void *ctx;
 	enum err e;
+	char words[ERR_DETAIL_MAX]; /* SQLite's come after them */
 };
 
 static int on_last_page(void *ctx)
@@ -388,6 +389,8 @@ static int on_last_page(void *ctx)
 	struct waited *w = ctx;
 
 	w->e = w->before(w->ctx);
+	if (w->e)
+		(void)snprintf(w->words, sizeof(w->words), "%s", err_words());
 	return w->e ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
@@ -412,8 +415,8 @@ enum err store_commit_after(struct store *s, enum err (*before)(void *ctx), void
 	e = store_commit(s);
 	/* Nothing was written: then nothing had to wait. */
 	if (file_gather_let_go(wal) && !e)
-		w.e = before(ctx);
-	return w.e ? err_trace(w.e) : e;
+		(void)on_last_page(&w);
+	return w.e ? err_new(w.e, "%s", w.words) : e;
 }
 
 enum err store_commit(struct store *s)

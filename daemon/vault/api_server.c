@@ -336,7 +336,7 @@ static enum err conn_open(struct api_server *s, int fd)
 	return ERR_OK;
 }
 
-/** Say why to a caller that gets no place; it has asked nothing yet, so nothing is waited for. */
+/** Say why to a caller that gets no place. Nothing of it is read, and nothing waited for. */
 static void say_full(int fd)
 {
 	CLEANUP(buf_fini) struct buf out = {.limit = FRAME_HEAD_BYTES + FRAME_BODY_MAX};

@@ -343,7 +343,10 @@ def test_roles_by_user_and_group(one, who):
 
 def local(node):
     s = socket.socket(socket.AF_UNIX)
-    s.connect(node.config["socket"])  # waits for room in the listener's queue: no time-out yet
+    # As long as the listener's queue is full, connect() waits with SO_SNDTIMEO, and fails at once
+    # with Python's own time-out.
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 20, 0))
+    s.connect(node.config["socket"])
     s.settimeout(20)
     return s
 

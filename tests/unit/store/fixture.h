@@ -24,7 +24,6 @@
 #include "store/record_table.h"
 #include "store/agreement_table.h"
 #include "store/manifest_table.h"
-#include "store/record_table.h"
 #include "store/referral_table.h"
 
 #define EPOCH 1767225600 /* of the ledgers here */

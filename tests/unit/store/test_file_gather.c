@@ -90,6 +90,14 @@ static int real_sector_size(sqlite3_file *f)
 	return 512;
 }
 
+static int characteristics = SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+
+static int real_characteristics(sqlite3_file *f)
+{
+	(void)f;
+	return characteristics;
+}
+
 static const sqlite3_io_methods real_methods = {
 	.iVersion = 1,
 	.xClose = real_close,
@@ -99,6 +107,7 @@ static const sqlite3_io_methods real_methods = {
 	.xSync = real_sync,
 	.xFileSize = real_size,
 	.xSectorSize = real_sector_size,
+	.xDeviceCharacteristics = real_characteristics,
 };
 
 static int real_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret)
@@ -443,6 +452,10 @@ static void what_was_not_written_waits_for_nothing(void **state)
 	assert_false(file_gather_hold(&other, FRAME_BYTES, look, &seen));
 	assert_false(file_gather_hold(NULL, FRAME_BYTES, look, &seen));
 	assert_false(file_gather_let_go(NULL));
+	/* a disk on which SQLite pads what it commits */
+	characteristics = 0;
+	assert_false(file_gather_hold(f, FRAME_BYTES, look, &seen));
+	characteristics = SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
 /* --- a disk that refuses --- */

@@ -592,7 +592,7 @@ static enum err photograph(void *ctx)
 	(void)snprintf(wal, sizeof(wal), "%s-wal", p->path);
 	copy_file(p->f->path, p->path);
 	copy_file(fixture_file(p->f, "-wal"), wal);
-	return p->says;
+	return p->says ? err_new(p->says, "the other file, says the test") : ERR_OK;
 }
 
 /* What the meta value "a" is in the files as they were then; -1: none. */
@@ -669,6 +669,7 @@ static void a_commit_is_not_made_without_what_it_waits_for(void **state)
 	begin_change(f, '2', 200000);
 	p.says = ERR_DENIED;
 	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_DENIED);
+	assert_string_equal(err_words(), "the other file, says the test");
 	store_rollback(f->s);
 	assert_int_equal(store_begin(f->s), ERR_STORAGE); /* final */
 	p.says = ERR_OK;
