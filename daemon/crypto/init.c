@@ -4,6 +4,8 @@
  * one at that moment, that one would be missing for as long as the process lives, and no handshake
  * would ever succeed. So each operation that is used begins here, where a failure is an error.
  */
+#include <sodium.h>
+
 #include "base/buf.h"
 #include "crypto/digest.h"
 #include "crypto/internal.h"
@@ -56,6 +58,8 @@ enum err crypto_init(void)
 
 	if (algorithms.aes_256_ecb)
 		return ERR_OK;
+	if (sodium_init() < 0)
+		return err_new(ERR_CRYPTO, "libsodium does not start");
 	/* No openssl.cnf: no provider, engine or protocol setting from outside this program. */
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
 		return err_openssl(ERR_CRYPTO, "OpenSSL does not start");
