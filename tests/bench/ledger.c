@@ -4,6 +4,9 @@
  * for each slice: rate, CPU, memory, disk, the time of one inclusion proof of any entry and of one
  * consistency proof from any size. The last line: loading the tree again, and all entries read,
  * parsed, hashed, and their tree against the signed checkpoint.
+ *
+ * ledger FOLDER proofs=1 [slice=N]: the same proofs in the ledger of a node that is stopped, FOLDER
+ * its data, at each size of whole slices. It is read, not written.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +31,7 @@
 
 struct bench {
 	size_t n_entries, n_slice, n_group;
+	size_t is_proofs; /* of a node's ledger */
 	char path[PATH_MAX_HERE], wal[PATH_MAX_HERE];
 	struct seal_key *key;
 	struct origin origin;
@@ -125,10 +129,10 @@ static uint64_t random_below(uint64_t n)
 }
 
 /* Microseconds each, into s. */
-static void prove(struct bench *b, struct samples *inclusion, struct samples *consistency)
+static void prove(struct bench *b, uint64_t size, struct samples *inclusion,
+		  struct samples *consistency)
 {
 	const struct tree_reader reader = tree_reader_of(&b->tree);
-	const uint64_t size = b->tree.size;
 	struct proof proof;
 
 	for (int i = 0; i < PROOFS; i++) {
@@ -159,7 +163,7 @@ static void slice(struct bench *b)
 	}
 	s = mono_s() - begin;
 	cpu_s = own_cpu_s() - cpu;
-	prove(b, &inclusion, &consistency);
+	prove(b, b->tree.size, &inclusion, &consistency);
 	printf("{\"entries\": %" PRIu64 ", \"entries_per_s\": %.0f, \"cpu_us_an_entry\": %.2f, "
 	       "\"pss_mb\": %.1f, \"disk_bytes_an_entry\": %.0f, \"inclusion_p50_us\": %.1f, "
 	       "\"inclusion_p99_us\": %.1f, \"consistency_p50_us\": %.1f, "
@@ -171,6 +175,47 @@ static void slice(struct bench *b)
 	(void)fflush(stdout);
 	samples_fini(&inclusion);
 	samples_fini(&consistency);
+}
+
+/* Which of its ledgers the node writes to. */
+static uint64_t epoch_of(struct store *s)
+{
+	struct buf name = {0}, origin = {0};
+	struct agency_id agency;
+	struct origin read;
+	uint64_t epoch;
+
+	must(store_meta_get(s, "agency", &name), "whose database it is");
+	must(store_meta_get(s, "origin", &origin), "the ledger's origin");
+	must(agency_id_parse(buf_view(&name), &agency), "whose database it is");
+	must(origin_check(buf_view(&origin), &agency, &read, &epoch), "the ledger's origin");
+	buf_fini(&name);
+	buf_fini(&origin);
+	return epoch;
+}
+
+/* That ledger, at the sizes that it once had. */
+static void prove_stored(struct bench *b)
+{
+	uint64_t epoch, size;
+
+	open_store(b, false);
+	epoch = epoch_of(b->store);
+	must(entry_count(b->store, epoch, &size), "the entries");
+	must(tree_load(&b->tree, b->store, epoch, size), "the tree");
+	for (uint64_t at = b->n_slice; at <= size; at += b->n_slice) {
+		struct samples inclusion = {0}, consistency = {0};
+
+		prove(b, at, &inclusion, &consistency);
+		printf("{\"entries\": %" PRIu64 ", \"inclusion_p50_us\": %.1f, "
+		       "\"inclusion_p99_us\": %.1f, \"consistency_p50_us\": %.1f, "
+		       "\"consistency_p99_us\": %.1f}\n",
+		       at, samples_at(&inclusion, 0.5), samples_at(&inclusion, 0.99),
+		       samples_at(&consistency, 0.5), samples_at(&consistency, 0.99));
+		samples_fini(&inclusion);
+		samples_fini(&consistency);
+	}
+	store_close(b->store);
 }
 
 /* --- reading it all back --- */
@@ -220,11 +265,12 @@ static void options(struct bench *b, int argc, char **argv)
 	const char *folder = argc > 1 ? argv[1] : "";
 
 	if (argc < 2)
-		fail("ledger FOLDER [entries=N] [slice=N] [group=N]");
+		fail("ledger FOLDER [entries=N] [slice=N] [group=N] [proofs=1]");
 	for (int i = 2; i < argc; i++)
 		if (!option_size(argv[i], "entries", &b->n_entries) &&
 		    !option_size(argv[i], "slice", &b->n_slice) &&
-		    !option_size(argv[i], "group", &b->n_group))
+		    !option_size(argv[i], "group", &b->n_group) &&
+		    !option_size(argv[i], "proofs", &b->is_proofs))
 			fail("%s: not an option", argv[i]);
 	if (!b->n_slice || !b->n_group || b->n_entries < b->n_slice)
 		fail("slice and group are 1 at least, entries a slice");
@@ -241,7 +287,12 @@ int main(int argc, char **argv)
 	uint8_t seed[SEED_BYTES];
 
 	options(&b, argc, argv);
-	must(crypto_init(), "OpenSSL");
+	must(crypto_init(), "the libraries");
+	if (b.is_proofs) {
+		prove_stored(&b);
+		crypto_fini();
+		return 0;
+	}
 	must(agency_id_parse(view_str("spiffe://ochrana.cz.example/central-authority"), &agency),
 	     "an agency");
 	origin_make(&b.origin, &agency, START_US / 1000000);

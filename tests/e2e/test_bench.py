@@ -42,4 +42,5 @@ def test_what_grows(programs, tmp_path):
     figures = json.loads(file.read_text("utf-8"))
     assert [row["exchanges"] for row in figures["slices"]] == [100, 200, 300]
     assert [row["entries"] for row in figures["ledger"][:-1]] == list(range(200, 2001, 200))
+    assert [row["entries"] for row in figures["proofs"]][:3] == [100, 200, 300]
     assert figures["reconnect_bytes"] < 65536
