@@ -106,12 +106,18 @@ static enum err check_key(X509 *x, enum cert_purpose purpose, struct verify_key 
 {
 	CLEANUP(verify_key_freep) struct verify_key *key = NULL;
 	EVP_PKEY *pkey;
+	enum err e;
 
 	if (purpose == CERT_TLS)
 		return check_p256(x);
 	pkey = X509_get0_pubkey(x);
-	if (!pkey || verify_key_from_pkey(pkey, &key))
-		return err_openssl(ERR_CERT, "seal: the key must be of Ed25519");
+	if (!pkey)
+		return err_openssl(ERR_CERT, "seal: no key");
+	e = verify_key_from_pkey(pkey, &key);
+	if (e == ERR_NOMEM)
+		return err_trace(e);
+	if (e)
+		return err_new(ERR_CERT, "seal: %s", err_words());
 	*ret = TAKE(key);
 	return ERR_OK;
 }

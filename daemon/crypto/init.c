@@ -10,8 +10,9 @@
 #include "crypto/digest.h"
 #include "crypto/internal.h"
 
-/* Private keys live here: locked, between guard pages, not in core files. Ephemeral keys of TLS
- * handshakes too (32 bytes each), and OpenSSL does not fall back when it is full. */
+/* OpenSSL's private keys live here: locked, between guard pages, not in core files; the seal key
+ * has a page of its own (base/secret.h). Ephemeral keys of TLS handshakes are here too (32 bytes
+ * each), and OpenSSL does not fall back when it is full. */
 #define SECURE_HEAP_BYTES 262144
 #define SECURE_HEAP_BLOCK_MIN 32
 

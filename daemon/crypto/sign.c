@@ -26,6 +26,25 @@ _Static_assert(ED25519_PUBLIC_BYTES == crypto_sign_PUBLICKEYBYTES &&
 		       ED25519_SIGNATURE_BYTES == crypto_sign_BYTES,
 	       "as RFC 8032");
 
+/*
+ * Is it a point of the group of prime order? Then that order times it is the neutral element, which
+ * the multiplication says by failing. The first function alone would do, but for CVE-2025-69277:
+ * 1.0.18 as it was first takes a key to which a point of small order was added, and its number is
+ * that of the mended one.
+ */
+static bool is_of_prime_order(const uint8_t raw[ED25519_PUBLIC_BYTES])
+{
+	/* L, little-endian: RFC 8032 section 5.1 */
+	static const uint8_t order[crypto_scalarmult_ed25519_SCALARBYTES] = {
+		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+		0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,	  0,	0,    0,    0,
+		0,    0,    0,	  0,	0,    0,    0,	  0,	0,    0x10};
+	uint8_t product[crypto_scalarmult_ed25519_BYTES];
+
+	return crypto_core_ed25519_is_valid_point(raw) &&
+	       crypto_scalarmult_ed25519_noclamp(product, order, raw) != 0;
+}
+
 enum err verify_key_new(struct view raw, struct verify_key **ret)
 {
 	struct verify_key *k;
@@ -34,7 +53,7 @@ enum err verify_key_new(struct view raw, struct verify_key **ret)
 		return err_new(ERR_FORMAT, "an Ed25519 key has 32 bytes, not %zu", raw.n);
 	/* A key of small order would verify one signature for many messages, so that its owner
 	 * could deny what it signed; a signature is evidence here. */
-	if (!crypto_core_ed25519_is_valid_point(raw.p))
+	if (!is_of_prime_order(raw.p))
 		return err_new(ERR_FORMAT, "not a usable Ed25519 key");
 	k = calloc(1, sizeof(*k));
 	if (!k)

@@ -1,8 +1,9 @@
 /**
  * @file
  * Ed25519: the seal key that signs checkpoints and Hello, and the public keys of others. By
- * libsodium, which signs and verifies in half of OpenSSL's time, refuses keys and signatures whose
- * points are of small order, and allocates nothing. Source: RFC 8032.
+ * libsodium, which signs and verifies in half of OpenSSL's time, allocates nothing, and refuses
+ * keys that are not of the group of prime order and signatures whose point is of small order.
+ * Source: RFC 8032.
  */
 #ifndef CRYPTO_SIGN_H
 #define CRYPTO_SIGN_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "crypto/digest.h"
+#include "ledger/note.h"
 #include "node/internal.h"
 #include "wire/varint.h"
 
@@ -141,12 +142,19 @@ enum err seal_hold(struct node *n, uint64_t manifest_num, const struct digest *m
 	return e ? err_trace(e) : ERR_OK;
 }
 
-/* A seal's chain of certificates is for whoever does not know the originator, and checked by nobody
- * else: it stays in the body, encrypted. Seals of ours are those that we made. */
+/*
+ * A chain of certificates is for whoever does not know the originator, and other signatures of the
+ * checkpoint than the originator's are whose nobody asked: what says anything that was not checked
+ * stays in the body, encrypted. Seals of ours are those that we made.
+ */
 static bool may_hold(const struct node *n, int64_t peer, const struct pb_disclosure *d,
 		     const struct manifest *m)
 {
-	return !d->seal->n_chain && (!peer || !agency_id_eq(&m->terms.originator, &n->agency));
+	struct note note;
+
+	return !d->seal->n_chain && (!peer || !agency_id_eq(&m->terms.originator, &n->agency)) &&
+	       !note_parse(message_bytes(d->seal->has_checkpoint, d->seal->checkpoint), &note) &&
+	       note.n_signatures == 1;
 }
 
 enum err manifest_hold(struct node *n, int64_t peer, const struct pb_disclosure *d,

@@ -31,7 +31,8 @@ enum err seal_hold(struct node *n, uint64_t manifest_num, const struct digest *m
 
 /**
  * Add the manifest that a disclosure carries, and its seal as seal_hold(), unless the seal has a
- * chain of certificates, or is a peer's of a manifest of ours: then none is held.
+ * chain of certificates or more than one signature, or is a peer's of a manifest of ours: then none
+ * is held.
  *
  * @param peer          who brought it; 0: ourselves
  * @param d             with manifest and seal

@@ -87,6 +87,9 @@ static enum err load_pinned(struct node *n, struct peer *p)
 	if (e || !p->row.pinned)
 		return e ? err_trace(e) : ERR_OK;
 	e = verify_key_new(view_of(p->row.seal_key, sizeof(p->row.seal_key)), &p->key);
+	if (e == ERR_FORMAT)
+		return err_new(ERR_STORAGE, "the pinned key of %s: %s", p->row.agency.text,
+			       err_words());
 	if (!e && p->row.held_checkpoint)
 		e = received_checkpoint_get(n->store, p->row.held_checkpoint, &p->held_note);
 	if (!e)

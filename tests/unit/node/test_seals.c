@@ -130,6 +130,28 @@ static void a_chain_stays_in_the_body(void **state)
 	given_free(&g);
 }
 
+/* Nor does anybody know the witnesses that a note may have. */
+static void a_second_signature_stays_in_the_body(void **state)
+{
+	static const char line[] = "\u2014 some-child's-name AAAAAAAA\n";
+	struct given g = given_new();
+	CLEANUP(buf_fini) struct buf note = {0};
+	struct evil_referral r;
+
+	(void)state;
+	evil_referral_fill(&g.e, &r);
+	assert_int_equal(buf_put(&note, r.seal.checkpoint.data, r.seal.checkpoint.len), ERR_OK);
+	assert_int_equal(buf_put_str(&note, line), ERR_OK);
+	r.seal.checkpoint = message_borrow(buf_view(&note));
+	(void)evil_referral_add(&g.e, &r);
+	evil_send(&g.e);
+	assert_int_equal(evil_outcome(&g.e, g.e.n_item), 0);
+	assert_int_equal(n_seals(g.h), 0);
+	assert_body(&g, g.e.n_item);
+	evil_referral_fini(&r);
+	given_free(&g);
+}
+
 /* Proven anew, and as before again: each body has its own. */
 static void two_seals_of_one_manifest(void **state)
 {
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(an_own_seal_is_proven_once),
 		cmocka_unit_test(a_peers_seal_of_an_own_record_is_not_ours),
 		cmocka_unit_test(a_chain_stays_in_the_body),
+		cmocka_unit_test(a_second_signature_stays_in_the_body),
 		cmocka_unit_test(two_seals_of_one_manifest),
 	};
 
