@@ -30,23 +30,48 @@ void jobs_forget(struct node *n, uint64_t caller)
 	}
 }
 
+static int64_t owner_of(const struct job *j)
+{
+	return j->peer ? j->peer->row.id : 0;
+}
+
+/* One that ended: to its end. */
+static void take_past(struct job *j, const struct epoch_row *row)
+{
+	j->is_past = true;
+	j->epoch = row->epoch;
+	j->size = j->peer ? row->k : row->size;
+	j->end = *row;
+	memcpy(j->origin.text, row->origin, sizeof(j->origin.text));
+}
+
+/* The one that was the newest when the job began has ended since, and may have grown before. */
+static enum err follow_end(struct node *n, struct job *j)
+{
+	struct epoch_row row;
+	enum err e;
+
+	if (j->is_past || j->epoch == (j->peer ? j->peer->row.epoch : n->epoch))
+		return ERR_OK;
+	e = epoch_get(n->store, owner_of(j), j->epoch, &row);
+	if (!e)
+		take_past(j, &row);
+	return e && e != ERR_NOT_FOUND ? err_trace(e) : ERR_OK; /* a peer met first since then */
+}
+
 /* The first epoch after @p after: those that ended, then the present one. */
 static enum err choose_epoch(struct node *n, struct job *j, uint64_t after)
 {
-	const int64_t owner = j->peer ? j->peer->row.id : 0;
 	struct epoch_row row;
-	enum err e = epoch_next(n->store, owner, after, &row);
+	enum err e = epoch_next(n->store, owner_of(j), after, &row);
 
 	if (e && e != ERR_NOT_FOUND)
 		return err_trace(e);
-	j->is_past = !e;
 	if (!e) {
-		j->epoch = row.epoch;
-		j->size = j->peer ? row.k : row.size;
-		j->end = row;
-		memcpy(j->origin.text, row.origin, sizeof(j->origin.text));
+		take_past(j, &row);
 		return ERR_OK;
 	}
+	j->is_past = false;
 	j->epoch = j->peer ? j->peer->row.epoch : n->epoch;
 	j->size = j->peer ? j->peer->row.received_k : n->signed_size;
 	memcpy(j->origin.text, j->peer ? j->peer->row.origin : n->origin.text,
@@ -259,7 +284,7 @@ static enum err check_root(struct node *n, struct job *j)
 	struct proof proof;
 	enum err e;
 
-	if (j->epoch != n->epoch) /* it ended: none was signed after */
+	if (j->is_past) /* none was signed after */
 		return check_past_root(n, j, &rebuilt);
 	e = merkle_root(&reader, j->size, &stored);
 	if (!e)
@@ -428,7 +453,7 @@ static bool head_is_right(const struct job *j)
 
 static enum err job_step(struct node *n, struct job *j)
 {
-	enum err e = ERR_OK;
+	enum err e = follow_end(n, j);
 
 	for (unsigned i = 0; !e && !j->has_failed && i < STEP_ENTRIES && j->at < j->size; i++) {
 		e = j->peer ? check_received(n, j, j->at + 1) : check_entry(n, j, j->at);

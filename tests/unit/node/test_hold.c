@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "behind.h"
+#include "node/hold.h"
 
 static char why[] = "looked at by the operator";
 
@@ -107,6 +108,58 @@ static void the_epoch_shown_counts_after_a_restart(void **state)
 	restart(&g);
 	assert_int_equal(new_epoch(&g), 0);
 	assert_int_equal(g.h->node->epoch, shown + 1);
+	given_free(&g);
+}
+
+/* A ledger that grows and ends while it is verified is verified to its end, then the new one. */
+static void a_ledger_that_ends_while_it_is_verified(void **state)
+{
+	struct given g = given_new();
+	struct node *n = g.h->node;
+	struct pb_api_request list = PB_API_REQUEST_INIT, verify = PB_API_REQUEST_INIT,
+			      begin = PB_API_REQUEST_INIT;
+	struct pb_record_list asked = PB_RECORD_LIST_INIT;
+	struct pb_audit_verify ask = PB_AUDIT_VERIFY_INIT;
+	struct pb_ledger_new_epoch anew = PB_LEDGER_NEW_EPOCH_INIT;
+	const uint64_t epoch = n->epoch;
+	uint64_t size, at_start;
+	size_t n_seen = 0;
+	bool more;
+
+	(void)state;
+	list.record_list = &asked;
+	verify.audit_verify = &ask;
+	anew.reason = why;
+	begin.ledger_new_epoch = &anew;
+	for (int i = 0; i < 8; i++) {
+		for (int k = 0; k < 100; k++)
+			host_queue(g.h, NODE_ROLE_AUDITOR, &list);
+		host_turn(g.h);
+	}
+	at_start = size_of(&g);
+	assert_true(at_start > 800);
+	host_forget(g.h);
+	host_queue(g.h, NODE_ROLE_AUDITOR, &verify);
+	assert_int_equal(node_turn(n, &more), ERR_OK);
+	host_queue(g.h, NODE_ROLE_AUDITOR, &list);
+	assert_int_equal(node_turn(n, &more), ERR_OK);
+	assert_true(more); /* it is not at its end */
+	size = size_of(&g);
+	assert_true(size > at_start);
+	hold_lost(n, "lost, says the test");
+	host_queue(g.h, NODE_ROLE_OPERATOR, &begin);
+	host_turn(g.h);
+	assert_true(n->epoch > epoch);
+	for (size_t i = 0; i < g.h->n_reply; i++) {
+		const struct pb_verify_result *r = g.h->reply[i]->verify;
+
+		if (!r)
+			continue;
+		assert_true(r->ok);
+		if (n_seen++ == 0)
+			assert_int_equal(r->n_entries, size);
+	}
+	assert_int_equal(n_seen, 2);
 	given_free(&g);
 }
 
@@ -343,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_peer_showed_counts_after_a_restart),
 		cmocka_unit_test(the_epoch_shown_counts_after_a_restart),
+		cmocka_unit_test(a_ledger_that_ends_while_it_is_verified),
 		cmocka_unit_test(a_new_epoch_ends_its_turn),
 		cmocka_unit_test(what_we_did_not_sign_holds_nothing),
 		cmocka_unit_test(it_is_void_when_the_ledger_contains_it),
