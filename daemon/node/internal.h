@@ -576,8 +576,8 @@ void outbox_tick(struct node *n, uint64_t now_ms);
 /** When outbox_tick() has something to do, UINT64_MAX: never. */
 uint64_t outbox_deadline_ms(const struct node *n);
 
-/** The peer has receipted up to @p k: the window moves. */
-void outbox_receipted(struct session *s, uint64_t k);
+/** The peer has receipted up to @p k, holding our checkpoint of @p size: the window moves. */
+void outbox_receipted(struct session *s, uint64_t size, uint64_t k);
 
 /** Go on from (size, k): the peer's RESUME. */
 void outbox_rewind(struct node *n, struct session *s, uint64_t size, uint64_t k);

@@ -134,7 +134,7 @@ static enum err take_receipt(struct taking *t, struct session *s)
 		return err_trace(e);
 	p->row.delivered_k = r->to_k;
 	p->dirty = true;
-	outbox_receipted(s, r->to_k);
+	outbox_receipted(s, r->size, r->to_k);
 	return ERR_OK;
 }
 

@@ -294,8 +294,15 @@ static void count_in_flight(struct session *s, uint64_t k, size_t n_bytes)
 	s->flight_bytes += n_bytes;
 }
 
-void outbox_receipted(struct session *s, uint64_t k)
+void outbox_receipted(struct session *s, uint64_t size, uint64_t k)
 {
+	/* What a RESUME before it asks for came through meanwhile. Sent again it would be known,
+	 * and receipted by nobody: it would stand in the window for good. */
+	if (s->sent_k < k) {
+		s->sent_k = k;
+		s->sent_size = s->sent_size > size ? s->sent_size : size;
+		s->may_send_more = true;
+	}
 	while (s->n_flight && s->flight[s->flight_at].k <= k) {
 		s->flight_items -= s->flight[s->flight_at].n_items;
 		s->flight_bytes -= s->flight[s->flight_at].n_bytes;

@@ -475,6 +475,40 @@ static void resume_beyond_what_is_committed(void **state)
 	given_free(&g);
 }
 
+/* What a peer asks for again and then receipts, since what it had asked for came through meanwhile,
+ * is not sent again: nobody would receipt it a second time, and the window would stay shut. */
+static void resume_overtaken_by_its_receipt(void **state)
+{
+	struct given g = given_new();
+	struct evil *e = &g.e;
+	const size_t before = n_got(e, false);
+	const uint64_t size = e->held.size, k = e->received.k;
+	const struct digest head = e->received.head;
+	struct pb_frame m = PB_FRAME_INIT;
+	struct pb_resume resume = PB_RESUME_INIT;
+	CLEANUP(buf_fini) struct buf frame = {0};
+
+	(void)state;
+	refer(&g, WINDOW_ITEMS + 50);
+	assert_int_equal(n_got(e, false) - before, WINDOW_ITEMS);
+	resume.has_size = resume.has_k = resume.has_head = 1;
+	resume.size = size;
+	resume.k = k;
+	resume.head = message_borrow(view_digest(&head));
+	m.resume = &resume;
+	assert_int_equal(message_encode(&m, &frame), ERR_OK);
+	assert_int_equal(node_frame(e->victim->node, e->session, buf_view(&frame)), ERR_OK);
+	evil_receipt(e);
+	evil_hand_over(e, e->n_item - 1, e->n_item);
+	host_turn(e->victim);
+	evil_listen(e);
+	assert_int_equal(e->bye, 0);
+	assert_int_equal(sk(&g)->row.delivered_k, e->receipted_k);
+	assert_int_equal(sk(&g)->live->sent_k, sk(&g)->row.sent_k);
+	assert_int_equal(n_got(e, false) - before, WINDOW_ITEMS + 50);
+	given_free(&g);
+}
+
 /* Nor can an entry have seen what this turn appended. */
 static void seen_beyond_what_is_committed(void **state)
 {
@@ -691,6 +725,7 @@ int main(void)
 		cmocka_unit_test(one_checkpoint_a_turn),
 		cmocka_unit_test(a_turn_goes_in_steps),
 		cmocka_unit_test(resume_beyond_what_is_committed),
+		cmocka_unit_test(resume_overtaken_by_its_receipt),
 		cmocka_unit_test(seen_beyond_what_is_committed),
 		cmocka_unit_test(the_clock_moves_within_a_turn),
 		cmocka_unit_test(a_turn_ends_though_callers_wait),
