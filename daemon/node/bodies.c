@@ -54,8 +54,7 @@ static bool find_opened(struct view opened, struct view commitments, struct carr
 	size_t at = 0;
 
 	ret->n_opened = opened.n / DIGEST_BYTES;
-	if (opened.n % DIGEST_BYTES ||
-	    commitments.n > sizeof(ret->opened) / sizeof(uint16_t) * DIGEST_BYTES)
+	if (opened.n % DIGEST_BYTES || commitments.n > ARRAY_LEN(ret->opened) * DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < ret->n_opened; i++, at++) {
 		const uint8_t *one = opened.p + i * DIGEST_BYTES;
@@ -234,7 +233,7 @@ enum err body_seal(struct node *n, struct blob *b, struct view salt, struct view
 
 	ASSERT(salt.n == SALT_BYTES);
 	if (!is_cut)
-		c.at = c.n = 0;
+		c.at = c.n = c.n_opened = 0;
 	end = c.at + c.n;
 	e = buf_reserve(&plain,
 			SALT_BYTES + PLACE_BYTES + HELD_BYTES + c.n_opened * sizeof(c.opened[0]) +

@@ -200,6 +200,47 @@ static void a_manifest_or_seal_that_is_gone_or_altered(void **state)
 		"UPDATE seal SET manifest = (SELECT max(num) FROM manifest)");
 }
 
+/* Encrypted by who has the node's key, and no body all the same: cut short anywhere, and naming
+ * what its manifest does not hold. */
+static void what_was_encrypted_and_is_no_body(void **state)
+{
+	struct given g = given_new();
+	struct digest leaf = from_evil(&g);
+	struct received_row row;
+	CLEANUP(buf_fini) struct buf whole = {0}, got = {0};
+	uint8_t id[STORE_ID_BYTES], p[2000];
+	const size_t n_opened_at = SALT_BYTES + 4 + 8 + DIGEST_BYTES;
+	size_t head;
+
+	(void)state;
+	assert_int_equal(received_find(g.h->node->store, host_peer(g.h, SK)->row.id, g.e.n_item,
+				       &leaf, &row),
+			 ERR_OK);
+	assert_int_equal(blob_load(g.h->node, BLOB_BODY, row.body_blob, &whole), ERR_OK);
+	assert_in_range(whole.n, n_opened_at + 4, sizeof(p));
+	memcpy(p, buf_data(&whole), whole.n);
+	assert_int_equal(p[n_opened_at] << 8 | p[n_opened_at + 1], 1);
+	head = n_opened_at + 2 + 2 + get_u32be(p + SALT_BYTES);
+	assert_true(head <= whole.n);
+	for (size_t n = 0; n <= head; n++) {
+		const enum err expected = n < head ? ERR_DECRYPT : ERR_OK;
+
+		assert_int_equal(blob_store(g.h->node, BLOB_BODY, view_of(p, n), id), ERR_OK);
+		if (body_load(g.h->node, id, NULL, &got) != expected)
+			fail_msg("of %zu bytes, the first %zu", whole.n, n);
+		buf_clear(&got);
+	}
+	p[n_opened_at + 2] = 0x7f;
+	assert_int_equal(blob_store(g.h->node, BLOB_BODY, view_of(p, whole.n), id), ERR_OK);
+	assert_int_equal(body_load(g.h->node, id, NULL, &got), ERR_DECRYPT);
+	p[n_opened_at + 2] = 0;
+	p[n_opened_at] = 0xff; /* more than any manifest has */
+	assert_int_equal(blob_store(g.h->node, BLOB_BODY, view_of(p, whole.n), id), ERR_OK);
+	assert_int_equal(body_load(g.h->node, id, NULL, &got), ERR_DECRYPT);
+	host_turn(g.h);
+	given_free(&g);
+}
+
 /* The second time its seal is known, and is not compared with the table again. */
 static void a_record_sent_twice(void **state)
 {
@@ -383,6 +424,7 @@ int main(void)
 		cmocka_unit_test(bodies_of_any_shape),
 		cmocka_unit_test(whole_when_the_seal_is_not_held),
 		cmocka_unit_test(a_manifest_or_seal_that_is_gone_or_altered),
+		cmocka_unit_test(what_was_encrypted_and_is_no_body),
 		cmocka_unit_test(a_record_sent_twice),
 		cmocka_unit_test(a_damaged_content_is_found),
 		cmocka_unit_test(another_content_is_found),

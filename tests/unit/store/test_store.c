@@ -657,6 +657,37 @@ static void a_commit_is_nowhere_before_what_it_waits_for(void **state)
 	assert_int_equal(p.n_calls, 1);
 }
 
+static int no_characteristics(sqlite3_file *f)
+{
+	(void)f;
+	return 0;
+}
+
+/* On a disk for which SQLite pads a commit with copies of its last page, it waits before all. */
+static void a_commit_that_is_padded_waits_too(void **state)
+{
+	struct fixture *f = *state;
+	struct photo p = {.f = f};
+
+	(void)snprintf(p.path, sizeof(p.path), "%s/photo", f->dir);
+	counted_open(f, true, SQLITE_OPEN_WAL);
+	counted.methods.xDeviceCharacteristics = no_characteristics;
+	begin_change(f, '1', 0);
+	assert_int_equal(store_commit(f->s), ERR_OK);
+	begin_change(f, '2', 200000);
+	counted.n_writes = 0;
+	p.says = ERR_DENIED;
+	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_DENIED);
+	assert_int_equal(counted.n_writes, 0);
+	p.says = ERR_OK;
+	assert_int_equal(store_commit_after(f->s, photograph, &p), ERR_OK);
+	assert_int_equal(p.n_calls, 2);
+	assert_int_equal(a_in_photo(&p), '1');
+	assert_int_equal(photograph(&p), ERR_OK);
+	assert_int_equal(a_in_photo(&p), '2');
+	fixture_close(f);
+}
+
 static void a_commit_is_not_made_without_what_it_waits_for(void **state)
 {
 	struct fixture *f = *state;
@@ -788,6 +819,7 @@ int main(void)
 		TEST(small_values),
 		TEST(transactions),
 		TEST(a_commit_is_nowhere_before_what_it_waits_for),
+		TEST(a_commit_that_is_padded_waits_too),
 		TEST(a_commit_is_not_made_without_what_it_waits_for),
 		TEST(a_transaction_that_sqlite_ended_is_final),
 		TEST(a_newer_version_is_refused),
